@@ -1,0 +1,275 @@
+"""Runs over HTTP: with a thread, without one, and by their own id."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from lgserve.api.bodies import CancelMany, RunCreate, RunCreateStateless
+from lgserve.api.http import (
+    flag,
+    integer,
+    json_response,
+    names,
+    object_parameter,
+    read_body,
+    scope_of,
+    services_of,
+    uuid_of,
+)
+from lgserve.api.keys import OPTIONS
+from lgserve.api.sse import position, send_events
+from lgserve.api.views import run_list_view, run_view
+from lgserve.core.errors import NotFoundError
+from lgserve.core.event_names import shown_in
+from lgserve.core.models import Run, RunResult
+from lgserve.services.runs import as_pending
+
+if TYPE_CHECKING:
+    from lgserve.core.ports import Follower
+    from lgserve.core.vocabulary import CancelAction
+    from lgserve.services.run_requests import RunRequest
+
+
+def routes() -> list[web.RouteDef]:
+    """Return the routes of runs."""
+    on_thread = "/threads/{thread_id}/runs"
+    one = on_thread + "/{run_id}"
+    return [
+        web.post(on_thread, create),
+        web.post(on_thread + "/wait", create_and_wait),
+        web.post(on_thread + "/stream", create_and_stream),
+        web.get(on_thread, list_runs),
+        web.get(one, get),
+        web.delete(one, delete),
+        web.get(one + "/join", join),
+        web.get(one + "/stream", join_stream),
+        web.post(one + "/cancel", cancel),
+        web.post("/runs", create),
+        web.post("/runs/wait", create_and_wait),
+        web.post("/runs/stream", create_and_stream),
+        web.post("/runs/cancel", cancel_many),
+        web.get("/runs/{run_id}", get),
+        web.get("/runs/{run_id}/join", join),
+        web.get("/runs/{run_id}/stream", join_stream),
+        web.post("/runs/{run_id}/cancel", cancel),
+    ]
+
+
+async def create(request: web.Request) -> web.StreamResponse:
+    """Create a run in the background."""
+    run = await services_of(request).runs.create(
+        _thread_id(request), await _run_request(request), scope_of(request)
+    )
+    headers = {"Content-Location": _location(request, run)}
+    return json_response(run_view(as_pending(run)), headers=headers)
+
+
+async def create_and_wait(request: web.Request) -> web.StreamResponse:
+    """Create a run and answer with its result."""
+    body = await _run_request(request)
+    run, result = await services_of(request).runs.create_and_wait(
+        _thread_id(request), body, scope_of(request)
+    )
+    wanted = body.on_disconnect == "cancel"
+    return await _answer_result(request, run, result, cancel_on_disconnect=wanted)
+
+
+async def create_and_stream(request: web.Request) -> web.StreamResponse:
+    """Create a run and stream its events."""
+    body = await _run_request(request)
+    run, follower = await services_of(request).runs.create_and_follow(
+        _thread_id(request), body, scope_of(request)
+    )
+    return await _stream(
+        request, run, follower, cancel_on_disconnect=body.on_disconnect == "cancel"
+    )
+
+
+async def list_runs(request: web.Request) -> web.StreamResponse:
+    """List a thread's runs, newest first."""
+    runs = await services_of(request).runs.list_for_thread(
+        uuid_of(request, "thread"),
+        scope_of(request),
+        status=request.query.get("status"),
+        metadata=object_parameter(request, "metadata"),
+        limit=integer(request, "limit", 10, low=0),
+        offset=integer(request, "offset", 0, low=0),
+    )
+    return json_response(run_list_view(runs, names(request, "select")))
+
+
+async def get(request: web.Request) -> web.StreamResponse:
+    """Return a run."""
+    return json_response(run_view(await _find(request)))
+
+
+async def delete(request: web.Request) -> web.StreamResponse:
+    """Delete a run and its checkpoints; it is stopped first."""
+    await services_of(request).runs.delete(
+        uuid_of(request, "thread"), uuid_of(request, "run"), scope_of(request)
+    )
+    return web.Response(status=204)
+
+
+async def join(request: web.Request) -> web.StreamResponse:
+    """Wait for a run and answer with its result."""
+    run = await _find(request)
+    result = asyncio.ensure_future(services_of(request).runs.wait(run))
+    wanted = flag(request, "cancel_on_disconnect")
+    return await _answer_result(request, run, result, cancel_on_disconnect=wanted)
+
+
+async def join_stream(request: web.Request) -> web.StreamResponse:
+    """Follow a run: from now, or from behind `Last-Event-ID`."""
+    run = await _find(request)
+    seen = position(request.headers.get("Last-Event-ID"), run.epoch)
+    if seen is None and run.status == "pending":
+        seen = 0
+    follower = await services_of(request).runs.follow(run, seen)
+    wanted = flag(request, "cancel_on_disconnect")
+    return await _stream(request, run, follower, cancel_on_disconnect=wanted)
+
+
+async def cancel(request: web.Request) -> web.StreamResponse:
+    """Stop a run."""
+    wait = flag(request, "wait")
+    await services_of(request).runs.cancel(
+        _thread_id(request), uuid_of(request, "run"), _action(request), scope_of(request), wait=wait
+    )
+    return json_response({}) if wait else web.Response(status=202)
+
+
+async def cancel_many(request: web.Request) -> web.StreamResponse:
+    """Stop runs by list or by status."""
+    wanted = await read_body(request, CancelMany)
+    await services_of(request).runs.cancel_many(
+        thread_id=wanted.thread_id,
+        run_ids=wanted.run_ids,
+        status=wanted.run_status,
+        action=_action(request),
+        scope=scope_of(request),
+    )
+    return web.Response(status=204)
+
+
+async def _answer_result(
+    request: web.Request,
+    run: Run,
+    result: asyncio.Future[RunResult],
+    *,
+    cancel_on_disconnect: bool,
+) -> web.StreamResponse:
+    """Answer with a run's result; if that takes time, headers and a newline now and then."""
+    location = _location(request, run)
+    headers = {
+        "Content-Type": "application/json",
+        "Location": f"{location}/join",
+        "Content-Location": location,
+    }
+
+    async def send() -> web.StreamResponse:
+        interval = request.app[OPTIONS].heartbeat_seconds
+        await asyncio.wait((result,), timeout=interval)
+        if result.done():
+            return web.Response(body=result.result().body, headers=headers)
+        return await _keep_alive(request, result, headers, interval)
+
+    if cancel_on_disconnect:
+        return await _watched(request, run, send, cancel=True)
+    return await send()
+
+
+async def _keep_alive(
+    request: web.Request,
+    result: asyncio.Future[RunResult],
+    headers: dict[str, str],
+    interval: float,
+) -> web.StreamResponse:
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    while not result.done():
+        await response.write(b"\n")
+        await asyncio.wait((result,), timeout=interval)
+    await response.write(result.result().body)
+    await response.write_eof()
+    return response
+
+
+async def _stream(
+    request: web.Request, run: Run, follower: Follower, *, cancel_on_disconnect: bool
+) -> web.StreamResponse:
+    modes = names(request, "stream_mode")
+    location = _location(request, run)
+
+    async def send() -> web.StreamResponse:
+        return await send_events(
+            request,
+            follower,
+            headers={"Location": f"{location}/stream", "Content-Location": location},
+            ids=run.resumable,
+            shown=(lambda name: shown_in(name, modes)) if modes else None,
+            heartbeat_seconds=request.app[OPTIONS].heartbeat_seconds,
+        )
+
+    try:
+        return await _watched(request, run, send, cancel=cancel_on_disconnect)
+    finally:
+        follower.close()
+
+
+async def _watched(
+    request: web.Request,
+    run: Run,
+    send: Callable[[], Awaitable[web.StreamResponse]],
+    *,
+    cancel: bool,
+) -> web.StreamResponse:
+    """Send until done or until the client goes; then, if `cancel`, stop the run."""
+    sending = asyncio.ensure_future(send())
+    gone = asyncio.ensure_future(request.wait_for_disconnection())
+    try:
+        await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
+        if sending.done() and not isinstance(sending.exception(), ConnectionError):
+            return sending.result()
+        if cancel:
+            with contextlib.suppress(NotFoundError):
+                await services_of(request).runs.cancel(
+                    run.thread_id, run.run_id, "interrupt", scope_of(request), wait=False
+                )
+        raise ConnectionResetError("the client has gone")
+    finally:
+        sending.cancel()
+        gone.cancel()
+
+
+async def _find(request: web.Request) -> Run:
+    return await services_of(request).runs.get(
+        _thread_id(request), uuid_of(request, "run"), scope_of(request)
+    )
+
+
+async def _run_request(request: web.Request) -> RunRequest:
+    model = RunCreate if "thread_id" in request.match_info else RunCreateStateless
+    body = await read_body(request, model)
+    return body.to_request(request.headers.get("x-request-id"))
+
+
+def _thread_id(request: web.Request) -> str | None:
+    return uuid_of(request, "thread") if "thread_id" in request.match_info else None
+
+
+def _location(request: web.Request, run: Run) -> str:
+    """Return the path a run is found at; a run that was made without a thread has a short one."""
+    prefix = request.app[OPTIONS].mount_prefix
+    if "thread_id" in request.match_info:
+        return f"{prefix}/threads/{run.thread_id}/runs/{run.run_id}"
+    return f"{prefix}/runs/{run.run_id}"
+
+
+def _action(request: web.Request) -> CancelAction:
+    return "rollback" if request.query.get("action") == "rollback" else "interrupt"

@@ -1,0 +1,99 @@
+"""Server-sent events, in the reference's bytes: CRLF lines, `: heartbeat` comments, id last.
+
+Events that are ready together go out in one write. The API copies bytes that were encoded once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from lgserve.core.models import StreamEvent
+
+if TYPE_CHECKING:
+    from lgserve.core.ports import Follower
+
+_HEARTBEAT = b": heartbeat\r\n\r\n"
+_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+    "Connection": "keep-alive",
+}
+
+Shown = Callable[[str], bool]
+
+
+async def send_events(
+    request: web.Request,
+    follower: Follower,
+    *,
+    headers: dict[str, str],
+    ids: bool,
+    shown: Shown | None,
+    heartbeat_seconds: float,
+) -> web.StreamResponse:
+    """Copy a log to a client until the log ends or the client goes.
+
+    Frames carry an id if `ids`. Raises ConnectionError when the client has gone.
+    """
+    response = web.StreamResponse(headers={**_HEADERS, **headers})
+    beating: asyncio.Future[None] | None = None
+    try:
+        await response.prepare(request)
+        beating = asyncio.ensure_future(_beat(response, heartbeat_seconds))
+        async for batch in follower:
+            if data := encode(batch, follower.epoch if ids else None, shown):
+                await response.write(data)
+        beating.cancel()
+        await response.write_eof()
+    finally:
+        if beating is not None:
+            beating.cancel()
+        follower.close()
+    return response
+
+
+async def _beat(response: web.StreamResponse, seconds: float) -> None:
+    """Send a comment at each interval, so that no proxy takes the stream for dead."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await response.write(_HEARTBEAT)
+        except ConnectionError:
+            return
+
+
+def encode(batch: Sequence[StreamEvent], epoch: int | None, shown: Shown | None) -> bytes:
+    """Return the bytes of a batch; events that are not shown leave no trace but their number."""
+    if shown is not None:
+        batch = [event for event in batch if shown(event.name)]
+    if epoch is None:
+        return b"".join([event.frame + b"\r\n" for event in batch])
+    return b"".join([b"%bid: %d-%d\r\n\r\n" % (event.frame, epoch, event.seq) for event in batch])
+
+
+def position(last_event_id: str | None, epoch: int) -> int | None:
+    """Return the `seq` a client has seen: None for nothing asked, 0 for everything.
+
+    An id that is none of this server's counts as the end of the log, as in the reference.
+    """
+    if last_event_id is None:
+        return None
+    text = last_event_id.strip()
+    if text in ("-1", "0", "0-0", "-"):
+        return 0
+    head, _, tail = text.partition("-")
+    if not (head.isascii() and head.isdigit() and tail.isascii() and tail.isdigit()):
+        return _END
+    if len(head) > 18 or len(tail) > 18:
+        return _END
+    if int(head) != epoch:
+        return 0 if int(head) < epoch else _END
+    return int(tail)
+
+
+_END = 2**62

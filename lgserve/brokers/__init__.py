@@ -1,0 +1,1 @@
+"""Logs of events and signals between parts of the server."""

@@ -1,0 +1,208 @@
+"""A client of the LangGraph API on the standard library: it must import in a blink."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+from lgserve.cli.errors import CliError, ExitCode, usage_error
+
+_CONNECT_SECONDS = 10.0
+_START_HINT = "start it with `lgserve dev`, or point elsewhere: --url, LGSERVE_URL"
+
+#: HTTP status → (exit code, error code); every other failure is 1, E_SERVER.
+_STATUS_MEANING: dict[int, tuple[ExitCode, str]] = {
+    400: (ExitCode.REFUSED, "E_REFUSED"),
+    401: (ExitCode.DENIED, "E_UNAUTHENTICATED"),
+    403: (ExitCode.DENIED, "E_FORBIDDEN"),
+    404: (ExitCode.NOT_FOUND, "E_NOT_FOUND"),
+    409: (ExitCode.CONFLICT, "E_CONFLICT"),
+    422: (ExitCode.REFUSED, "E_REFUSED"),
+    429: (ExitCode.LATER, "E_LATER"),
+    503: (ExitCode.LATER, "E_LATER"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Where a server is, how to greet it, and where each of these was found."""
+
+    url: str
+    url_source: str
+    api_key: str | None = None
+    api_key_source: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    timeout_seconds: float = 30.0
+
+
+class ApiClient:
+    """Sends requests; one kept-alive connection a thread; failures become `CliError`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._target = _split(connection.url)
+        self._local = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []
+
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        """GET a resource as JSON."""
+        text = urlencode({k: v for k, v in (query or {}).items() if v is not None}, doseq=True)
+        return self._request("GET", f"{path}?{text}" if text else path)
+
+    def query(self, path: str, body: Mapping[str, Any]) -> Any:
+        """POST a search or a count: a read whose question is in the body."""
+        return self._request("POST", path, json.dumps(body).encode())
+
+    def close(self) -> None:
+        """Close every connection."""
+        for opened in self._opened:
+            opened.close()
+
+    def _request(self, method: str, path: str, body: bytes | None = None) -> Any:
+        try:
+            response, data = self._exchange(method, path, body)
+        except TimeoutError as exc:
+            raise self._timed_out() from exc
+        except (OSError, http.client.HTTPException) as exc:
+            raise self._unreachable(exc) from exc
+        if response.status >= 400:
+            self._fail(response, data, path)
+        return self._decode(data, path)
+
+    def _exchange(
+        self, method: str, path: str, body: bytes | None
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """Send and read; a kept connection that the server has closed is opened anew once."""
+        kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if kept is not None and kept.sock is not None:
+            try:
+                return self._send(kept, method, path, body)
+            except (ConnectionError, http.client.BadStatusLine):
+                kept.close()
+        return self._send(self._connect(), method, path, body)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        secure = self._target.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        limit = self.connection.timeout_seconds
+        opened = kind(
+            self._target.hostname or "",
+            self._target.port,
+            timeout=min(_CONNECT_SECONDS, limit),
+        )
+        try:
+            opened.connect()
+        except TimeoutError as exc:
+            raise ConnectionError("no answer to the connection attempt") from exc
+        opened.sock.settimeout(limit)
+        self._opened.append(opened)
+        self._local.connection = opened
+        return opened
+
+    def _send(
+        self, opened: http.client.HTTPConnection, method: str, path: str, body: bytes | None
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        headers = {"accept": "application/json", **dict(self.connection.headers)}
+        if self.connection.api_key:
+            headers["x-api-key"] = self.connection.api_key
+        if body is not None:
+            headers["content-type"] = "application/json"
+        opened.request(method, self._target.path.rstrip("/") + path, body, headers)
+        response = opened.getresponse()
+        return response, response.read()
+
+    def _decode(self, data: bytes, path: str) -> Any:
+        try:
+            return json.loads(data) if data else None
+        except ValueError as exc:
+            raise CliError(
+                f"{self.connection.url}{path} does not answer in JSON",
+                code="E_NOT_AN_API",
+                hint="is this the address of a LangGraph server? --url and LGSERVE_URL set it",
+                url=self.connection.url + path,
+            ) from exc
+
+    def _fail(self, response: http.client.HTTPResponse, data: bytes, path: str) -> NoReturn:
+        exit_code, code = _STATUS_MEANING.get(response.status, (ExitCode.FAILED, "E_SERVER"))
+        if exit_code is ExitCode.DENIED:
+            raise self._denied(response, code)
+        raise CliError(
+            f"{response.status} from {self.connection.url}{path}: {_detail(data, response.reason)}",
+            code=code,
+            exit_code=exit_code,
+            status=response.status,
+            url=self.connection.url + path,
+            request_id=response.headers.get("x-request-id"),
+        )
+
+    def _denied(self, response: http.client.HTTPResponse, code: str) -> CliError:
+        source = self.connection.api_key_source
+        about = f"key source: {source}" if source else "no API key is set"
+        reason = "not allowed" if response.status == 403 else "API key missing or wrong"
+        return CliError(
+            f"{response.status} from {self.connection.url}: {reason}",
+            code=code,
+            exit_code=ExitCode.DENIED,
+            hint=f"{about} · set another with --api-key or LGSERVE_API_KEY",
+            status=response.status,
+            url=self.connection.url,
+        )
+
+    def _timed_out(self) -> CliError:
+        limit = self.connection.timeout_seconds
+        return CliError(
+            f"{self.connection.url} did not answer within {limit:g} s",
+            code="E_TIMEOUT",
+            exit_code=ExitCode.TIMED_OUT,
+            hint="give it longer with --timeout",
+            url=self.connection.url,
+        )
+
+    def _unreachable(self, exc: Exception) -> CliError:
+        return CliError(
+            f"cannot reach {self.connection.url} ({_reason(exc)})",
+            code="E_UNREACHABLE",
+            exit_code=ExitCode.UNREACHABLE,
+            hint=f"{_START_HINT} (this address comes from {self.connection.url_source})",
+            url=self.connection.url,
+        )
+
+
+def _split(url: str) -> SplitResult:
+    """Take an address apart, or say what is wrong with it."""
+    try:
+        target = urlsplit(url)
+        valid = target.scheme in ("http", "https") and target.hostname and target.port != 0
+    except ValueError:
+        valid, target = False, urlsplit("")
+    if not valid:
+        raise usage_error(f"{url!r} is not an address", "write it as http://host:port")
+    return target
+
+
+def _detail(data: bytes, reason: str) -> str:
+    """Return the sentence of an error body."""
+    try:
+        body = json.loads(data)
+    except ValueError:
+        text = data.decode("utf-8", "replace").strip()
+        return text.splitlines()[0][:300] if text and not text.startswith("<") else reason
+    detail = body.get("detail", body) if isinstance(body, dict) else body
+    return detail.splitlines()[0] if isinstance(detail, str) and detail else json.dumps(detail)
+
+
+def _reason(exc: Exception) -> str:
+    """Return why a connection failed, in plain words."""
+    if isinstance(exc, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(exc, socket.gaierror):
+        return "host name not found"
+    if isinstance(exc, http.client.HTTPException):
+        return f"not an HTTP server: {type(exc).__name__}"
+    return (exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)) or "failed"

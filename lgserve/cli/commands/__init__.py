@@ -1,0 +1,1 @@
+"""One module a verb; `lgserve.cli.main` knows their names and imports them on demand."""

@@ -1,0 +1,125 @@
+"""Which server a command talks to, and how it writes what it learns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from lgserve.cli.client import ApiClient, Connection
+from lgserve.cli.environment import ClientEnvironment, ColorChoice
+from lgserve.cli.errors import usage_error
+from lgserve.cli.options import parse_seconds
+from lgserve.cli.output import Format, Output, TimeStyle
+from lgserve.cli.state_file import find_state
+
+DEFAULT_URL = "http://127.0.0.1:2024"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What an admin command works with."""
+
+    client: ApiClient
+    out: Output
+
+
+@contextmanager
+def open_session(
+    url: Annotated[
+        str | None, typer.Option("--url", help="Server address. [env: LGSERVE_URL]")
+    ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option("--api-key", help="API key. [env: LGSERVE_API_KEY, LANGGRAPH_API_KEY]"),
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", help="A header to send, K:V. Repeatable.")
+    ] = None,
+    timeout: Annotated[
+        str, typer.Option("--timeout", help="How long to wait for an answer.")
+    ] = "30s",
+    output: Annotated[
+        Format | None, typer.Option("--output", "-o", help="How to write. [env: LGSERVE_OUTPUT]")
+    ] = None,
+    fields: Annotated[str | None, typer.Option("--fields", help="Only these fields: a,b.c")] = None,
+    color: Annotated[ColorChoice, typer.Option("--color", help="Colour.")] = "auto",
+    time: Annotated[
+        TimeStyle | None,
+        typer.Option("--time", help="How to write times; relative on a terminal, else iso."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes on stderr.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: ARG001 - read where errors are reported
+) -> Iterator[Session]:
+    """Settle on a server and on how to write."""
+    environment = ClientEnvironment.read()
+    terminal = sys.stdout.isatty()
+    client = ApiClient(find_connection(environment, url, api_key, header or [], timeout))
+    out = Output(
+        format=output or _default_format(environment),
+        fields=tuple(name.strip() for name in (fields or "").split(",") if name.strip()),
+        color=environment.wants_color(color, sys.stdout),
+        terminal=terminal,
+        times=time,
+        quiet=quiet,
+    )
+    try:
+        yield Session(client=client, out=out)
+    finally:
+        client.close()
+
+
+def find_connection(
+    environment: ClientEnvironment,
+    url: str | None,
+    api_key: str | None,
+    headers: list[str],
+    timeout: str,
+) -> Connection:
+    """Choose the server: flag, environment, the running server of this folder, the default."""
+    address, source = _find_url(environment, url)
+    key_source = "--api-key" if api_key else None
+    if environment.api_key_name and not api_key:
+        key_source = f"{environment.api_key_name} (environment)"
+    return Connection(
+        url=address.rstrip("/"),
+        url_source=source,
+        api_key=api_key or environment.api_key,
+        api_key_source=key_source,
+        headers=tuple(_header(line) for line in headers),
+        timeout_seconds=parse_seconds(timeout),
+    )
+
+
+def _find_url(environment: ClientEnvironment, url: str | None) -> tuple[str, str]:
+    if url:
+        return url, "--url"
+    if environment.url:
+        return environment.url, "LGSERVE_URL"
+    if found := find_state(Path.cwd()):
+        server, file = found
+        return server.url, str(file)
+    return DEFAULT_URL, "the default"
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon or not name.strip():
+        raise usage_error(f"--header {line!r} has no name and value", "write K:V")
+    return name.strip().lower(), value.strip()
+
+
+def _default_format(environment: ClientEnvironment) -> Format:
+    if environment.output is None:
+        return "table"
+    for known in get_args(Format):
+        if environment.output == known:
+            return environment.output  # type: ignore[return-value]
+    raise usage_error(
+        f"LGSERVE_OUTPUT={environment.output} is none of {', '.join(get_args(Format))}"
+    )

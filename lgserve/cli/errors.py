@@ -1,0 +1,81 @@
+"""What a command says when it fails: one sentence, a hint, a code, an exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit statuses, stable and documented (`lgserve help exit-codes` shows cli.md's table)."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    PROJECT = 3
+    DENIED = 4
+    NOT_FOUND = 5
+    CONFLICT = 6
+    UNREACHABLE = 7
+    REFUSED = 9
+    LATER = 75
+    TIMED_OUT = 124
+    INTERRUPTED = 130
+
+
+class CliError(Exception):
+    """A command could not do what was asked."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "E_FAILED",
+        exit_code: ExitCode = ExitCode.FAILED,
+        hint: str | None = None,
+        details: str | None = None,
+        status: int | None = None,
+        url: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.exit_code = exit_code
+        self.hint = hint
+        self.details = details
+        self.status = status
+        self.url = url
+        self.request_id = request_id
+
+    def as_text(self) -> str:
+        """Return the error as people read it."""
+        lines = [f"error: {self.message}"]
+        if self.details:
+            lines += [f"       {line}" for line in self.details.splitlines()]
+        if self.hint:
+            lines.append(f"hint:  {self.hint}")
+        lines.append(f"code:  {self.code}")
+        return "\n".join(lines)
+
+    def as_json(self) -> str:
+        """Return the error as programs read it."""
+        fields = ("code", "message", "hint", "details", "status", "url", "request_id")
+        return json.dumps({"error": {name: getattr(self, name) for name in fields}})
+
+
+def usage_error(message: str, hint: str | None = None) -> CliError:
+    """Return the error for a command line that makes no sense."""
+    return CliError(message, code="E_USAGE", exit_code=ExitCode.USAGE, hint=hint)
+
+
+def report(error: CliError, *, as_json: bool = False) -> None:
+    """Write an error to stderr; stdout stays for data."""
+    say(error.as_json() if as_json else error.as_text())
+
+
+def say(text: str) -> None:
+    """Write a line for people to stderr."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

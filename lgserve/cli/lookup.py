@@ -1,0 +1,147 @@
+"""Reading lists page by page, and finding an object by the beginning of its id.
+
+The API knows whole ids only and has no search over all runs, so both are done here, within bounds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+from lgserve.cli.client import ApiClient
+from lgserve.cli.errors import CliError, ExitCode, usage_error
+
+#: Threads that `runs list` and `runs show` look into when no thread is named.
+RECENT_THREADS = 100
+#: Threads whose ids are compared with a prefix.
+_PREFIX_THREADS = 20_000
+#: Runs of one thread whose ids are compared with a prefix.
+_PREFIX_RUNS = 2_000
+_PAGE = 1_000
+_CONNECTIONS = 8
+_SHORTEST_PREFIX = 6
+_CANDIDATES_SHOWN = 5
+
+Row = dict[str, Any]
+
+
+def search_threads(
+    client: ApiClient, body: Mapping[str, Any], *, offset: int = 0, limit: int | None = None
+) -> Iterator[Row]:
+    """Yield threads page by page; without a limit, all of them."""
+    left = limit
+    while left is None or left > 0:
+        size = _PAGE if left is None else min(left, _PAGE)
+        page = client.query("/threads/search", {**body, "limit": size, "offset": offset})
+        yield from page
+        if len(page) < size:
+            return
+        offset += size
+        left = None if left is None else left - size
+
+
+def runs_of_thread(
+    client: ApiClient, thread_id: str, *, status: str | None = None, limit: int | None = None
+) -> Iterator[Row]:
+    """Yield the runs of a thread page by page, the newest first."""
+    offset, left = 0, limit
+    while left is None or left > 0:
+        size = 100 if left is None else min(left, 100)
+        query = {"limit": size, "offset": offset, "status": status}
+        page = client.get(f"/threads/{thread_id}/runs", query)
+        yield from page
+        if len(page) < size:
+            return
+        offset += size
+        left = None if left is None else left - size
+
+
+def runs_of_recent_threads(
+    client: ApiClient,
+    body: Mapping[str, Any],
+    *,
+    threads: int,
+    status: str | None,
+    limit: int | None,
+) -> tuple[list[Row], bool]:
+    """Return the runs of the threads that changed last, and whether there are more threads."""
+    newest = {**body, "sort_by": "updated_at", "sort_order": "desc", "select": ["thread_id"]}
+    found = list(search_threads(client, newest, limit=threads + 1))
+
+    def read(thread: Row) -> list[Row]:
+        try:
+            return list(runs_of_thread(client, thread["thread_id"], status=status, limit=limit))
+        except CliError as exc:
+            if exc.exit_code is ExitCode.NOT_FOUND:  # deleted since the search
+                return []
+            raise
+
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        runs = [run for of_thread in pool.map(read, found[:threads]) for run in of_thread]
+    return runs, len(found) > threads
+
+
+def find_thread_id(client: ApiClient, text: str) -> str:
+    """Return the id of the one thread whose id starts with `text`."""
+    if whole := _whole_id(text):
+        return whole
+    prefix = _prefix(text, "thread")
+    body = {"select": ["thread_id"], "sort_by": "created_at", "sort_order": "desc"}
+    rows = search_threads(client, body, limit=_PREFIX_THREADS)
+    return _only(
+        [row["thread_id"] for row in rows if row["thread_id"].startswith(prefix)], text, "thread"
+    )
+
+
+def find_run(client: ApiClient, text: str, thread: str | None, threads: int) -> Row:
+    """Return the one run whose id starts with `text`, of a thread or of the recent threads."""
+    whole = _whole_id(text)
+    if thread is not None:
+        thread_id = find_thread_id(client, thread)
+        if whole:
+            return dict(client.get(f"/threads/{thread_id}/runs/{whole}"))
+        rows = list(runs_of_thread(client, thread_id, limit=_PREFIX_RUNS))
+    else:
+        rows, _ = runs_of_recent_threads(
+            client, {}, threads=threads, status=None, limit=_PREFIX_RUNS
+        )
+    prefix = whole or _prefix(text, "run")
+    found = {row["run_id"]: row for row in rows if row["run_id"].startswith(prefix)}
+    return found[_only(list(found), text, "run")]
+
+
+def _whole_id(text: str) -> str | None:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return None
+
+
+def _prefix(text: str, noun: str) -> str:
+    prefix = text.lower()
+    if len(prefix) < _SHORTEST_PREFIX or not re.fullmatch(r"[0-9a-f-]+", prefix):
+        raise usage_error(
+            f"{text!r} is not the id of a {noun}",
+            f"give the whole id, or at least its first {_SHORTEST_PREFIX} characters",
+        )
+    return prefix
+
+
+def _only(found: list[str], text: str, noun: str) -> str:
+    """Return the only id found; none and several are errors."""
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise CliError(
+            f"no {noun} {text}", code="E_NOT_FOUND", exit_code=ExitCode.NOT_FOUND,
+            hint=f"list them: lgserve {noun}s list",
+        )  # fmt: skip
+    more = f"\nand {len(found) - _CANDIDATES_SHOWN} more" if len(found) > _CANDIDATES_SHOWN else ""
+    raise CliError(
+        f"{len(found)} {noun}s have an id that starts with {text}",
+        code="E_AMBIGUOUS", exit_code=ExitCode.USAGE, hint="give more of the id",
+        details="\n".join(found[:_CANDIDATES_SHOWN]) + more,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What happens without a request: runs are claimed, executed and settled."""

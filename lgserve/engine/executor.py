@@ -1,0 +1,268 @@
+"""One run on the user loop: graph chunks to events, and at the end an outcome.
+
+Whatever happens in user code ends as an outcome: success, error, or stopped half-way by request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from langgraph.errors import GraphDrained
+
+from lgserve import jsonio
+from lgserve.core.models import EMPTY_OBJECT, Json, Run
+from lgserve.engine.failures import error_object
+from lgserve.engine.run_input import run_input
+from lgserve.engine.stream_modes import ChunkEncoder, frame, langgraph_modes
+from lgserve.services.state_view import interrupts_by_task
+
+if TYPE_CHECKING:
+    from lgserve.core.ports import Graphs, RunLog, RunSaver
+
+_log = logging.getLogger("lgserve")
+
+#: What the run's code is told about where it runs, in the reference's names.
+_PLATFORM = {
+    "langgraph_version": version("langgraph"),
+    "langgraph_api_version": "0.16.7",
+    "langgraph_plan": "lgserve",
+    "langgraph_host": "self-hosted",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Execution:
+    """A run in progress: what the worker may touch from outside."""
+
+    run: Run
+    kwargs: Mapping[str, Any]
+    log: RunLog
+    saver: RunSaver | None
+    #: A LangGraph `RunControl`: asks the graph to stop at the next superstep.
+    control: Any
+    #: Set when a stall shall fail the run.
+    blocked: str | None = None
+    events: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an execution ended; `drained` means that the run goes on elsewhere."""
+
+    kind: str = "success"
+    body: Json = EMPTY_OBJECT
+    values: Json | None = None
+    interrupts: Json | None = None
+    has_next: bool = False
+    error: Json | None = None
+    #: The user's own frames, for the log.
+    details: str | None = None
+    interrupted: bool = False
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the root graph has shown so far."""
+
+    values: Any = None
+    any_values: bool = False
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunExecutor:
+    """Executes runs; every method runs on the user loop."""
+
+    graphs: Graphs
+    store: Any
+    api_url: str
+    mask_errors: bool
+    trim: Callable[[BaseException], str] = field(default=str)
+
+    async def execute(self, execution: Execution) -> Outcome:
+        """Run the graph to its end and return how it ended; never raises for user code."""
+        run = execution.run
+        kwargs = execution.kwargs
+        self._emit(execution, "metadata", {"run_id": run.run_id, "attempt": run.attempt})
+        seen = _Seen()
+        config = self._config(run, kwargs["config"])
+        try:
+            async with self.graphs.open(
+                run.graph_id,
+                config,
+                access_context="threads.create_run",
+                store=self.store,
+                context=kwargs["context"],
+            ) as opened:
+                graph = self._attach(opened, execution)
+                return await self._run(graph, config, kwargs, execution, seen)
+        except asyncio.CancelledError:
+            return Outcome(kind="stopped")
+        except Exception as exc:  # noqa: BLE001 - user code may raise anything; it ends this run only
+            return self._failure(execution, exc)
+
+    async def _run(
+        self,
+        graph: Any,
+        config: dict[str, Any],
+        kwargs: Mapping[str, Any],
+        execution: Execution,
+        seen: _Seen,
+    ) -> Outcome:
+        """Stream the graph; then, with the graph still open, look at where it stands."""
+        try:
+            await self._stream(graph, config, kwargs, execution, seen)
+        except asyncio.CancelledError:
+            # Stopped by request: the task lives on to say where the graph stands.
+            current = asyncio.current_task()
+            if current is not None:
+                current.uncancel()
+            return await self._standing(graph, config, execution, seen, Outcome(kind="stopped"))
+        except GraphDrained:
+            return Outcome(kind="drained")
+        except Exception as exc:  # noqa: BLE001 - user code may raise anything; it ends this run only
+            failed = self._failure(execution, exc)
+            return await self._standing(graph, config, execution, seen, failed)
+        if seen.interrupted or not seen.any_values:
+            done = Outcome(interrupted=seen.interrupted)
+            return await self._standing(graph, config, execution, seen, done)
+        body = jsonio.dumps_wire(seen.values)
+        return Outcome(body=body, values=body, interrupts=EMPTY_OBJECT)
+
+    async def _stream(
+        self,
+        graph: Any,
+        config: dict[str, Any],
+        kwargs: Mapping[str, Any],
+        execution: Execution,
+        seen: _Seen,
+    ) -> None:
+        encoder = ChunkEncoder(kwargs["stream_mode"])
+        given = await run_input(graph, config, kwargs, resumed=execution.run.resumed)
+        options = _options(kwargs, execution)
+        parts = (
+            self._events(graph, given, config, options, execution)
+            if "events" in kwargs["stream_mode"]
+            else graph.astream(given, config, **options)
+        )
+        subgraphs = kwargs["subgraphs"]
+        log = execution.log
+        async for part in parts:
+            namespace, mode, chunk = part if subgraphs else ((), *part)
+            if not namespace:
+                _notice(seen, mode, chunk)
+            if execution.blocked is not None:
+                raise BlockingError(execution.blocked)
+            if log.wanted:
+                for name, text in encoder.encode(namespace, mode, chunk):
+                    execution.events += 1
+                    log.append(name, text)
+
+    async def _events(
+        self,
+        graph: Any,
+        given: Any,
+        config: dict[str, Any],
+        options: dict[str, Any],
+        execution: Execution,
+    ) -> AsyncIterator[Any]:
+        """Stream with raw events beside; the root's own chunks come out as without them."""
+        root = execution.run.run_id
+        async for event in graph.astream_events(given, config, version="v2", **options):
+            if event["event"] == "on_chain_stream" and event["run_id"] == root:
+                yield event["data"]["chunk"]
+            elif "langsmith:hidden" not in event.get("tags", ()):
+                self._emit(execution, "events", event)
+
+    async def _standing(
+        self,
+        graph: Any,
+        config: dict[str, Any],
+        execution: Execution,
+        seen: _Seen,
+        outcome: Outcome,
+    ) -> Outcome:
+        """Complete an outcome with the state the thread stands at."""
+        if execution.saver is None:
+            body = jsonio.dumps_wire({} if seen.values is None else seen.values)
+            return replace(outcome, body=outcome.body if outcome.error else body)
+        thread_id = config["configurable"]["thread_id"]
+        latest = {"configurable": {**config["configurable"], "thread_id": thread_id}}
+        for key in ("checkpoint_id", "checkpoint_ns", "checkpoint_map"):
+            latest["configurable"].pop(key, None)
+        try:
+            snapshot = await graph.aget_state(latest)
+        except Exception as exc:  # noqa: BLE001 - a graph that cannot show its state still ended
+            _log.warning("the state of run %s cannot be read: %r", execution.run.run_id, exc)
+            return outcome
+        values = jsonio.dumps_wire(snapshot.values)
+        shown = jsonio.dumps_wire(seen.values) if seen.interrupted and seen.any_values else values
+        return replace(
+            outcome,
+            body=outcome.body if outcome.error else shown,
+            values=values,
+            interrupts=jsonio.dumps_wire(interrupts_by_task(snapshot)),
+            has_next=bool(snapshot.next),
+        )
+
+    def _failure(self, execution: Execution, exc: Exception) -> Outcome:
+        error = error_object(exc, mask=self.mask_errors)
+        self._emit(execution, "error", error)
+        return Outcome(kind="error", error=jsonio.dumps_wire(error), details=self.trim(exc))
+
+    def _emit(self, execution: Execution, name: str, body: Any) -> None:
+        if execution.log.wanted:
+            execution.events += 1
+            execution.log.append(*frame(name, jsonio.dumps_wire(body)))
+
+    def _attach(self, graph: Any, execution: Execution) -> Any:
+        saver = execution.saver.saver if execution.saver is not None else None
+        return graph.copy(update={"checkpointer": saver, "store": self.store})
+
+    def _config(self, run: Run, stored: Mapping[str, Any]) -> dict[str, Any]:
+        metadata = {
+            **(stored.get("metadata") or {}),
+            "run_attempt": run.attempt,
+            **_PLATFORM,
+            "langgraph_api_url": self.api_url,
+        }
+        ids = {"run_id": run.run_id, "thread_id": run.thread_id}
+        return {
+            "run_name": run.graph_id,
+            **stored,
+            "run_id": UUID(run.run_id),
+            "metadata": {**metadata, **ids},
+        }
+
+
+class BlockingError(RuntimeError):
+    """A node blocked the event loop, and `--strict-blocking` is on."""
+
+
+def _options(kwargs: Mapping[str, Any], execution: Execution) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "context": kwargs["context"],
+        "stream_mode": langgraph_modes(kwargs["stream_mode"]),
+        "subgraphs": kwargs["subgraphs"],
+        "control": execution.control,
+        "interrupt_before": kwargs["interrupt_before"],
+        "interrupt_after": kwargs["interrupt_after"],
+    }
+    if execution.saver is not None:
+        options["durability"] = kwargs["durability"]
+    return options
+
+
+def _notice(seen: _Seen, mode: str, chunk: Any) -> None:
+    """Remember the root's last values, and whether it was interrupted."""
+    if mode == "values":
+        seen.values = chunk
+        seen.any_values = True
+    elif mode == "updates" and isinstance(chunk, dict) and "__interrupt__" in chunk:
+        seen.interrupted = True

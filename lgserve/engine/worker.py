@@ -1,0 +1,379 @@
+"""Claims runs, executes them on the user loop, settles them; heartbeats from a thread.
+
+A run starts because something told the worker so: its insertion, the end of the run before it, the
+clock. The table decides, signals only hurry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from langgraph.runtime import RunControl
+
+from lgserve import jsonio
+from lgserve.core.models import EVERYTHING, Json, Run, RunResult, Settlement
+from lgserve.engine.executor import Execution, Outcome, RunExecutor
+from lgserve.engine.failures import error_object
+from lgserve.engine.stream_modes import frame
+from lgserve.engine.tasks import TaskSet
+from lgserve.services.results import error_result, rolled_back_result
+
+if TYPE_CHECKING:
+    from lgserve.core.ports import Checkpointers, Clock, RunStreams, Storage, Transaction
+    from lgserve.engine.user_loop import Handle, UserLoopThread
+    from lgserve.engine.watchdog import Stall
+    from lgserve.services.thread_state import ThreadStateService
+
+_log = logging.getLogger("lgserve")
+_runs_log = logging.getLogger("lgserve.runs")
+
+#: Seconds a stopped run may take to stop; then it is settled and its code is left to itself.
+_STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """How a worker works; times in seconds."""
+
+    owner: str
+    slots: int
+    lease_seconds: float
+    run_timeout_seconds: float
+    max_attempts: int
+    strict_blocking: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class _Active:
+    """A run in execution, as the worker sees it."""
+
+    execution: Execution
+    #: "interrupt", "rollback", "timeout" or "drain" once it shall stop.
+    reason: str | None = None
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    started_at: float = field(default_factory=time.monotonic)
+
+
+class RunWorker:
+    """See `lgserve.core.ports.Worker`; lives on the API's loop."""
+
+    def __init__(
+        self,
+        *,
+        storage: Storage,
+        streams: RunStreams,
+        checkpointers: Checkpointers,
+        executor: RunExecutor,
+        user_loop: UserLoopThread,
+        state: ThreadStateService,
+        clock: Clock,
+        tasks: TaskSet,
+        options: WorkerOptions,
+    ) -> None:
+        self._storage = storage
+        self._streams = streams
+        self._checkpointers = checkpointers
+        self._executor = executor
+        self._user_loop = user_loop
+        self._state = state
+        self._clock = clock
+        self._tasks = tasks
+        self._options = options
+        self._free = options.slots
+        self._active: dict[str, _Active] = {}
+        self._wake = asyncio.Event()
+        self._backlog = True
+        self._draining = False
+        self._runs = TaskSet()
+        self._home = asyncio.get_running_loop()
+        self._stopped = threading.Event()
+
+    @property
+    def active(self) -> int:
+        """How many runs execute now."""
+        return len(self._active)
+
+    # ---------------------------------------------------------------- the port
+
+    def reserve(self) -> str | None:
+        """Take a free slot."""
+        if self._free <= 0 or self._draining:
+            return None
+        self._free -= 1
+        return self._options.owner
+
+    def release(self) -> None:
+        """Give a slot back."""
+        self._free += 1
+        if self._backlog:
+            self._wake.set()
+
+    def start(self, run: Run) -> None:
+        """Execute a claimed run."""
+        self._runs.start(self._work(run), f"run {run.run_id}")
+
+    def run_queued(self) -> None:
+        """Look for claimable runs."""
+        self._backlog = True
+        self._wake.set()
+
+    def cancel_requested(self, run: Run) -> None:
+        """Stop a run this worker executes."""
+        active = self._active.get(run.run_id)
+        if active is not None and run.cancel_action is not None:
+            self._stop(active, run.cancel_action)
+
+    # ---------------------------------------------------------------- life
+
+    async def recover(self) -> list[Run]:
+        """Take back what dead owners left; only when no other process uses the database."""
+        limit = self._options.max_attempts
+        lost = await self._storage.write(lambda tx: tx.runs.requeue_all_except([], limit))
+        await self._refresh_settled(lost)
+        return lost
+
+    def run(self) -> None:
+        """Begin to claim runs and to keep their leases."""
+        self._tasks.start(self._dispatch(), "dispatcher")
+        threading.Thread(target=self._beat, name="lgserve-heartbeat", daemon=True).start()
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Stop claiming; let runs stop at their next superstep and go back to the queue."""
+        self._draining = True
+        self._wake.set()
+        for active in self._active.values():
+            active.execution.control.request_drain()
+        await self._runs.wait(grace_seconds)
+        for active in list(self._active.values()):
+            self._stop(active, "drain")
+        await self._runs.wait(2)
+        await self._runs.stop()
+        self._stopped.set()
+
+    def stalled(self, stall: Stall) -> None:
+        """Fail the run whose node blocked the user loop, if that is asked for."""
+        active = self._active.get(stall.run_id or "")
+        if active is not None and self._options.strict_blocking:
+            active.execution.blocked = (
+                f"node {stall.node!r} blocked the event loop for {stall.seconds:.1f} s at"
+                f" {stall.where}; use an async call or asyncio.to_thread"
+            )
+
+    # ---------------------------------------------------------------- claiming
+
+    async def _dispatch(self) -> None:
+        while not self._draining:
+            self._wake.clear()
+            await self._claim_all()
+            due = await self._storage.lookup(lambda tx: tx.runs.next_due())
+            wait = self._options.lease_seconds
+            if due is not None:
+                wait = min(wait, (due - self._clock.now()).total_seconds())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(wait, 0.001)):
+                    await self._wake.wait()
+                    continue
+            await self._take_expired()
+            self._backlog = True
+
+    async def _claim_all(self) -> None:
+        """Claim while there are free slots and claimable runs."""
+        while self._free > 0 and not self._draining:
+            free, self._free = self._free, 0
+            runs: list[Run] = []
+            try:
+                runs = await self._claim(free)
+            finally:
+                self._free += free - len(runs)
+            for run in runs:
+                self.start(run)
+            if len(runs) < free:
+                self._backlog = False
+                return
+
+    async def _claim(self, limit: int) -> list[Run]:
+        owner = self._options.owner
+        return await self._storage.write(lambda tx: tx.runs.claim(owner, limit))
+
+    async def _take_expired(self) -> None:
+        limit = self._options.max_attempts
+        lost = await self._storage.write(lambda tx: tx.runs.requeue_expired(limit))
+        await self._refresh_settled(lost)
+
+    async def _refresh_settled(self, lost: list[Run]) -> None:
+        """Bring threads of runs that were given up, not put back, in line with their state."""
+        for run in lost:
+            if run.status != "pending" and not run.temporary:
+                await self._state.refresh(run.thread_id, EVERYTHING, error=run.error)
+
+    def _beat(self) -> None:
+        """Keep the leases from a thread of its own, whatever the loops do."""
+        owner = self._options.owner
+
+        async def beat() -> list[Run]:
+            return await self._storage.write(lambda tx: tx.runs.heartbeat(owner))
+
+        with contextlib.suppress(RuntimeError):  # the server has gone
+            while not self._stopped.wait(self._options.lease_seconds / 3):
+                for run in asyncio.run(beat()):
+                    self._home.call_soon_threadsafe(self.cancel_requested, run)
+
+    # ---------------------------------------------------------------- executing
+
+    async def _work(self, run: Run) -> None:
+        """Execute a run and those that follow it on its thread, in the slot it holds."""
+        following: Run | None = run
+        try:
+            while following is not None:
+                following = await self._run_one(following)
+        finally:
+            self.release()
+
+    async def _run_one(self, run: Run) -> Run | None:
+        log = await self._streams.resume(run)
+        kwargs = jsonio.loads(run.kwargs)
+        durable = kwargs["durability"] == "sync"
+        saver = None if run.temporary else self._checkpointers.for_run(run.run_id, wait=durable)
+        execution = Execution(run=run, kwargs=kwargs, log=log, saver=saver, control=RunControl())
+        active = _Active(execution=execution)
+        self._active[run.run_id] = active
+        _log_run("started", run)
+        try:
+            outcome = await self._execute(active)
+            return await self._settle(active, outcome)
+        finally:
+            if saver is not None:
+                saver.close()
+            del self._active[run.run_id]
+
+    async def _execute(self, active: _Active) -> Outcome:
+        """Await the execution; stop it on request and on time-out; leave it if it does not."""
+        execution = active.execution
+        handle = self._user_loop.submit(lambda: self._executor.execute(execution))
+        stop = asyncio.ensure_future(active.stop.wait())
+        try:
+            limit = self._options.run_timeout_seconds
+            await asyncio.wait(
+                (handle.future, stop), timeout=limit, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not handle.future.done():
+                active.reason = active.reason or "timeout"
+                handle.cancel()
+                await asyncio.wait((handle.future,), timeout=_STOP_SECONDS)
+            return _outcome(handle)
+        finally:
+            stop.cancel()
+
+    def _stop(self, active: _Active, reason: str) -> None:
+        if active.reason is None:
+            active.reason = reason
+            active.stop.set()
+
+    async def _settle(self, active: _Active, outcome: Outcome) -> Run | None:
+        """Write the end of a run and claim the next one of its thread, in one transaction."""
+        execution = active.execution
+        run = execution.run
+        if outcome.kind == "drained" or (outcome.kind == "stopped" and active.reason == "drain"):
+            await self._storage.write(lambda tx: tx.runs.requeue(run.run_id, self._options.owner))
+            _log_run("requeued", run)
+            return None
+        if active.reason == "timeout" and outcome.kind == "stopped":
+            outcome = self._timed_out(execution, outcome)
+        await execution.log.flush()
+        end, following = await self._storage.write(lambda tx: self._finish(tx, active, outcome))
+        result = self._result(end, outcome)
+        await self._streams.close(run.run_id, result)
+        _log_end(active, end, outcome)
+        return following
+
+    def _finish(
+        self, tx: Transaction, active: _Active, outcome: Outcome
+    ) -> tuple[Settlement, Run | None]:
+        """Settle inside the transaction: by now every checkpoint write has been carried out."""
+        run = active.execution.run
+        saver = active.execution.saver
+        stopped = outcome.kind == "stopped"
+        status = "interrupted" if stopped else "error" if outcome.error else "success"
+        if stopped and active.reason == "timeout":
+            status = "timeout"
+        error = outcome.error
+        if saver is not None and saver.failure is not None and error is None:
+            status = "error"
+            error = jsonio.dumps({"error": "StorageError", "message": str(saver.failure)})
+        end = Settlement(
+            status=status,  # type: ignore[arg-type]
+            error=error,
+            values=outcome.values,
+            interrupts=outcome.interrupts,
+            has_next=outcome.has_next,
+            checkpoint_id=None if saver is None else saver.checkpoint_id,
+            rollback=active.reason == "rollback",
+        )
+        tx.runs.finish(run.run_id, self._options.owner, end)
+        if self._draining:
+            return end, None
+        return end, tx.runs.claim_next(run.thread_id, self._options.owner)
+
+    def _timed_out(self, execution: Execution, outcome: Outcome) -> Outcome:
+        """Turn a stopped run into a timed-out one, and tell its followers."""
+        seconds = self._options.run_timeout_seconds
+        message = f"The run exceeded its time limit of {seconds:g} s."
+        error = jsonio.dumps({"error": "TimeoutError", "message": message})
+        execution.log.append(*frame("error", error))
+        return replace(outcome, error=error)
+
+    def _result(self, end: Settlement, outcome: Outcome) -> RunResult:
+        if end.rollback:
+            return rolled_back_result()
+        if end.error is not None:
+            return error_result(end.error, end.status)
+        return RunResult(body=outcome.body, status=end.status)
+
+
+def _outcome(handle: Handle[Outcome]) -> Outcome:
+    """Return how an execution ended; code that did not stop when asked is left behind."""
+    if not handle.future.done() or handle.future.cancelled():
+        return Outcome(kind="stopped", has_next=True)
+    failure = handle.future.exception()
+    if failure is None:
+        return handle.future.result()
+    _log.error("the executor failed", exc_info=failure)
+    return Outcome(kind="error", error=jsonio.dumps(error_object(failure, mask=False)))
+
+
+def _log_run(event: str, run: Run) -> None:
+    if _runs_log.isEnabledFor(logging.INFO):
+        _runs_log.info("run", extra={"run": {"event": event, **_names(run)}})
+
+
+def _log_end(active: _Active, end: Settlement, outcome: Outcome) -> None:
+    if not _runs_log.isEnabledFor(logging.INFO):
+        return
+    run = active.execution.run
+    facts = {
+        "event": "finished",
+        **_names(run),
+        "status": end.status,
+        "seconds": time.monotonic() - active.started_at,
+        "events": active.execution.events,
+        "error": _text(end.error),
+        "error_details": outcome.details,
+    }
+    _runs_log.info("run", extra={"run": facts})
+
+
+def _names(run: Run) -> dict[str, str]:
+    return {"run_id": run.run_id, "thread_id": run.thread_id, "graph_id": run.graph_id}
+
+
+def _text(error: Json | None) -> str | None:
+    if error is None:
+        return None
+    decoded = jsonio.loads(error)
+    return f"{decoded.get('error')}: {decoded.get('message')}"

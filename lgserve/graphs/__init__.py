@@ -1,0 +1,1 @@
+"""The user's graphs: finding, importing, building, describing them."""

@@ -1,0 +1,343 @@
+"""The composition root: the only module that knows every adapter.
+
+Opens everything on one exit stack, serves until a signal, closes in reverse order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from lgserve.api.app import build_app
+from lgserve.api.keys import ApiOptions, ServerFacts, Services
+from lgserve.brokers.local import LocalRunStreams
+from lgserve.core.clock import SystemClock
+from lgserve.core.errors import StorageError
+from lgserve.core.ids import new_id
+from lgserve.engine.executor import RunExecutor
+from lgserve.engine.janitor import Janitor
+from lgserve.engine.tasks import TaskSet
+from lgserve.engine.user_loop import UserLoopThread
+from lgserve.engine.watchdog import StallWatchdog
+from lgserve.engine.worker import RunWorker, WorkerOptions
+from lgserve.graphs.loader import GraphSource
+from lgserve.graphs.registry import GraphRegistry, LoadReport
+from lgserve.graphs.tracebacks import describe_error
+from lgserve.services.assistants import AssistantService
+from lgserve.services.cancelling import Canceller
+from lgserve.services.runs import RunService
+from lgserve.services.thread_state import ThreadStateService
+from lgserve.services.threads import ThreadService
+from lgserve.settings import Settings, export_environment
+from lgserve.storage.checkpointers import SqliteCheckpointers
+from lgserve.storage.database import SqliteDatabase
+from lgserve.storage.sqlite import SqliteStorage
+from lgserve.storage.store_items import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_log = logging.getLogger("lgserve")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphReport:
+    """How loading one graph went; `error` is one line, `details` shows the user's frames."""
+
+    graph_id: str
+    seconds: float
+    error: str | None
+    details: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartupReport:
+    """What is announced once the server answers."""
+
+    url: str
+    data: str
+    seconds: float
+    graphs: tuple[GraphReport, ...]
+    recovered_runs: int
+
+
+Announce = Callable[[StartupReport], None]
+
+
+def run_server(settings: Settings, listener: socket.socket, announce: Announce) -> int:
+    """Serve until SIGTERM or SIGINT and return the exit code; call it in the main thread.
+
+    The first signal lets runs stop at their next superstep, at most `grace_seconds` long; the
+    second one leaves at once.
+    """
+    export_environment(settings.project)
+    loop_factory = _loop_factory()
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(_serve(settings, listener, announce, loop_factory))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return uvloop's loop where it is installed, else asyncio's."""
+    try:
+        import uvloop  # absent on Windows
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+async def _serve(
+    settings: Settings,
+    listener: socket.socket,
+    announce: Announce,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+) -> int:
+    stop = asyncio.Event()
+    _on_signals(stop)
+    async with Server(settings, listener, loop_factory).started() as report:
+        announce(report)
+        if report.graphs and all(graph.error for graph in report.graphs):
+            _log.warning("no graph could be loaded; the API is up, runs will fail")
+        await stop.wait()
+    return 0
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    """Set `stop` at the first signal; leave at once at the second."""
+    loop = asyncio.get_running_loop()
+
+    def received(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, received, number)
+
+
+class Server:
+    """All parts of one server, wired; `started` runs it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+    ) -> None:
+        self._settings = settings
+        self._listener = listener
+        self._loop_factory = loop_factory
+        self._began = time.monotonic()
+
+    @asynccontextmanager
+    async def started(self) -> AsyncIterator[StartupReport]:
+        """Serve while entered; the report says how the start went."""
+        settings = self._settings
+        clock = SystemClock()
+        async with AsyncExitStack() as stack:
+            database = self._open_database(stack)
+            storage = SqliteStorage(database, clock, timedelta(seconds=settings.lease_seconds))
+            user_loop = UserLoopThread(settings.n_jobs_per_worker, self._loop_factory)
+            user_loop.start()
+            stack.callback(user_loop.stop, 5)
+            tasks = TaskSet()
+            stack.push_async_callback(tasks.stop)
+
+            graphs = GraphRegistry()
+            store = SqliteStore(database)
+            checkpointers = SqliteCheckpointers(database)
+            state = ThreadStateService(
+                storage=storage,
+                graphs=graphs,
+                checkpointers=checkpointers,
+                store=store,
+                user_loop=user_loop,
+                clock=clock,
+            )
+            streams = LocalRunStreams(storage, clock, tasks.spawn)
+            worker = RunWorker(
+                storage=storage,
+                streams=streams,
+                checkpointers=checkpointers,
+                executor=RunExecutor(
+                    graphs=graphs,
+                    store=store,
+                    api_url=self._url,
+                    mask_errors=settings.mask_errors,
+                    trim=self._trim,
+                ),
+                user_loop=user_loop,
+                state=state,
+                clock=clock,
+                tasks=tasks,
+                options=self._worker_options(),
+            )
+            canceller = Canceller(storage=storage, streams=streams, worker=worker)
+            threads = ThreadService(storage=storage, clock=clock, canceller=canceller, state=state)
+            assistants = AssistantService(
+                storage=storage, graphs=graphs, clock=clock, threads=threads
+            )
+            services = Services(
+                assistants=assistants,
+                threads=threads,
+                state=state,
+                runs=RunService(
+                    storage=storage,
+                    streams=streams,
+                    worker=worker,
+                    graphs=graphs,
+                    clock=clock,
+                    canceller=canceller,
+                    state=state,
+                ),
+                facts=ServerFacts(),
+            )
+            await self._start_site(stack, services)
+
+            loaded = await self._load_graphs(user_loop, graphs)
+            await assistants.create_system_assistants()
+            recovered = await worker.recover()
+            stack.push_async_callback(worker.drain, settings.grace_seconds)
+            worker.run()
+            janitor = Janitor(storage, store, clock, settings.resumable_ttl_seconds)
+            tasks.start(janitor.run(), "janitor")
+            self._start_watchdog(stack, user_loop, worker)
+            services.facts.loaded(loaded)
+            yield StartupReport(
+                url=self._url,
+                data=self._data,
+                seconds=time.monotonic() - self._began,
+                graphs=tuple(_graph_report(report) for report in loaded),
+                recovered_runs=len(recovered),
+            )
+
+    @property
+    def _url(self) -> str:
+        host, port = self._listener.getsockname()[:2]
+        host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    @property
+    def _data(self) -> str:
+        path = self._settings.database
+        return ":memory:" if path is None else str(path)
+
+    def _open_database(self, stack: AsyncExitStack) -> SqliteDatabase:
+        settings = self._settings
+        if settings.data is not None:
+            stack.enter_context(_locked(settings.data))
+            if settings.fresh:
+                _remove_database(settings.data)
+        database = SqliteDatabase(settings.data, synchronous=settings.synchronous)  # type: ignore[arg-type]
+        database.open()
+        stack.callback(database.close)
+        return database
+
+    def _worker_options(self) -> WorkerOptions:
+        settings = self._settings
+        return WorkerOptions(
+            owner=f"{socket.gethostname()}:{os.getpid()}:{new_id()}",
+            slots=settings.n_jobs_per_worker,
+            lease_seconds=settings.lease_seconds,
+            run_timeout_seconds=settings.run_timeout_seconds,
+            max_attempts=settings.max_attempts,
+            strict_blocking=settings.strict_blocking,
+        )
+
+    async def _start_site(self, stack: AsyncExitStack, services: Services) -> None:
+        app = build_app(services, self._api_options())
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.SockSite(runner, self._listener, backlog=1024).start()
+
+    def _api_options(self) -> ApiOptions:
+        settings = self._settings
+        return ApiOptions(
+            heartbeat_seconds=settings.heartbeat_seconds,
+            mount_prefix=settings.mount_prefix,
+            max_body_bytes=settings.max_body_bytes,
+            cors=settings.cors,
+            access_log=settings.access_log,
+        )
+
+    async def _load_graphs(
+        self, user_loop: UserLoopThread, graphs: GraphRegistry
+    ) -> Sequence[LoadReport]:
+        """Import the project's graphs on the user loop's thread."""
+        project = self._settings.project
+        sources = [
+            GraphSource(graph_id=spec.graph_id, path=spec.path, description=spec.description)
+            for spec in project.graphs.values()
+        ]
+
+        async def load() -> None:
+            graphs.load(sources, project.root, project.import_paths)
+
+        await user_loop.run(load)
+        return graphs.reports()
+
+    def _start_watchdog(
+        self, stack: AsyncExitStack, user_loop: UserLoopThread, worker: RunWorker
+    ) -> None:
+        home = asyncio.get_running_loop()
+        watchdog = StallWatchdog(
+            user_loop,
+            root=self._settings.project.root,
+            threshold_seconds=self._settings.stall_seconds,
+            on_stall=lambda stall: home.call_soon_threadsafe(worker.stalled, stall),
+        )
+        watchdog.start()
+        stack.callback(watchdog.stop)
+
+    def _trim(self, error: BaseException) -> str:
+        project = self._settings.project
+        return describe_error(error, project.root, project.import_paths).text
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the data folder: two servers on one SQLite file would each run the other's runs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lgserve.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise StorageError(
+                f"the data folder {folder} is in use by another lgserve"
+                f" (pid {file.read().strip()}); stop it, or choose another folder with --data"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _remove_database(folder: Path) -> None:
+    for name in ("lgserve.db", "lgserve.db-wal", "lgserve.db-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            (folder / name).unlink()
+
+
+def _graph_report(report: LoadReport) -> GraphReport:
+    error = report.error
+    return GraphReport(
+        graph_id=report.graph_id,
+        seconds=report.seconds,
+        error=None if error is None else error.summary,
+        details=None if error is None else error.text,
+    )

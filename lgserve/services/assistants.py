@@ -1,0 +1,223 @@
+"""Assistants: a graph with a configuration, versioned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from lgserve import jsonio
+from lgserve.core.clock import to_iso
+from lgserve.core.errors import ConflictError, GraphNotFoundError, NotFoundError
+from lgserve.core.ids import new_random_id, parse_uuid, system_assistant_id
+from lgserve.core.models import EVERYTHING, Assistant, AssistantFilter, Page, Scope
+from lgserve.services.merging import mirrored
+
+if TYPE_CHECKING:
+    from lgserve.core.ports import Clock, Graphs, Storage, Transaction
+    from lgserve.core.vocabulary import IfExists
+    from lgserve.services.threads import ThreadService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssistantPatch:
+    """What to change; None leaves a member as it is."""
+
+    graph_id: str | None = None
+    config: Mapping[str, Any] | None = None
+    context: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] | None = None
+    name: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssistantService:
+    """The operations on assistants."""
+
+    storage: Storage
+    graphs: Graphs
+    clock: Clock
+    threads: ThreadService
+
+    async def create_system_assistants(self) -> None:
+        """Give each graph that has none the assistant its id stands for."""
+        now = to_iso(self.clock.now())
+        wanted = [
+            _new(
+                system_assistant_id(graph_id),
+                graph_id,
+                now,
+                name=graph_id,
+                metadata={"created_by": "system"},
+            )
+            for graph_id in self.graphs.ids()
+        ]
+        await self.storage.write(lambda tx: [tx.assistants.insert(item) for item in wanted])
+
+    def resolve(self, assistant_or_graph_id: str) -> str:
+        """Return the assistant id that an id or the name of a graph stands for.
+
+        Raises:
+            NotFoundError: neither a UUID nor a graph.
+        """
+        found = parse_uuid(assistant_or_graph_id)
+        if found is not None:
+            return found
+        if assistant_or_graph_id in self.graphs.ids():
+            return system_assistant_id(assistant_or_graph_id)
+        raise NotFoundError(f"Assistant {assistant_or_graph_id} not found")
+
+    async def create(
+        self,
+        *,
+        assistant_id: str | None,
+        graph_id: str,
+        config: Mapping[str, Any],
+        context: Mapping[str, Any],
+        metadata: Mapping[str, Any],
+        name: str | None,
+        description: str | None,
+        if_exists: IfExists,
+        scope: Scope,
+    ) -> Assistant:
+        """Create an assistant, or return the one that has this id if `if_exists` allows."""
+        self._check_graph(graph_id)
+        config, context = mirrored(config, context)
+        wanted = _new(
+            assistant_id or new_random_id(),
+            graph_id,
+            to_iso(self.clock.now()),
+            name=name or "Untitled",
+            metadata={**metadata, **scope},
+            config=config,
+            context=context,
+            description=description,
+        )
+
+        def work(tx: Transaction) -> Assistant:
+            if tx.assistants.insert(wanted):
+                return wanted
+            stored = tx.assistants.find(wanted.assistant_id, scope)
+            if if_exists == "raise" or stored is None:
+                raise ConflictError(f"Assistant {wanted.assistant_id} already exists")
+            return stored
+
+        return await self.storage.write(work)
+
+    async def get(self, assistant_id: str, scope: Scope) -> Assistant:
+        """Return an assistant."""
+        resolved = self.resolve(assistant_id)
+        found = await self.storage.lookup(lambda tx: tx.assistants.find(resolved, scope))
+        if found is None:
+            raise NotFoundError
+        return found
+
+    async def update(self, assistant_id: str, patch: AssistantPatch, scope: Scope) -> Assistant:
+        """Change an assistant; every update is a new version, and the current one."""
+        resolved = self.resolve(assistant_id)
+        if patch.graph_id is not None:
+            self._check_graph(patch.graph_id)
+        now = to_iso(self.clock.now())
+
+        def work(tx: Transaction) -> Assistant:
+            stored = tx.assistants.find(resolved, scope)
+            if stored is None:
+                raise NotFoundError(f"Assistant {resolved} not found")
+            return tx.assistants.add_version(_patched(stored, patch, now))
+
+        return await self.storage.write(work)
+
+    async def delete(self, assistant_id: str, scope: Scope, *, delete_threads: bool) -> None:
+        """Delete an assistant; with `delete_threads` also the threads that ran it last."""
+        resolved = self.resolve(assistant_id)
+
+        def work(tx: Transaction) -> None:
+            if tx.assistants.find(resolved, scope) is None:
+                raise NotFoundError(f"Assistant with ID {resolved} not found")
+            tx.assistants.delete(resolved)
+
+        await self.storage.write(work)
+        if delete_threads:
+            await self.threads.delete_of_assistant(resolved, scope)
+
+    async def search(
+        self, where: AssistantFilter, page: Page, scope: Scope
+    ) -> tuple[list[Assistant], int]:
+        """Return a page of matching assistants, and how many there are in all."""
+        if where.graph_id is not None:
+            self._check_graph(where.graph_id)
+        return await self.storage.read(
+            lambda tx: (
+                tx.assistants.search(where, page, scope),
+                tx.assistants.count(where, scope),
+            )
+        )
+
+    async def count(self, where: AssistantFilter, scope: Scope) -> int:
+        """Return how many assistants match."""
+        return await self.storage.read(lambda tx: tx.assistants.count(where, scope))
+
+    def _check_graph(self, graph_id: str) -> None:
+        known = self.graphs.ids()
+        if graph_id not in known:
+            raise GraphNotFoundError(
+                f"Graph '{graph_id}' not found. Expected one of: {sorted(known)}"
+            )
+
+
+def _new(
+    assistant_id: str,
+    graph_id: str,
+    now: str,
+    *,
+    name: str,
+    metadata: Mapping[str, Any],
+    config: Mapping[str, Any] = EVERYTHING,
+    context: Mapping[str, Any] = EVERYTHING,
+    description: str | None = None,
+) -> Assistant:
+    return Assistant(
+        assistant_id=assistant_id,
+        graph_id=graph_id,
+        config=jsonio.dumps(config),
+        context=jsonio.dumps(context),
+        metadata=jsonio.dumps(metadata),
+        name=name,
+        created_at=now,
+        updated_at=now,
+        version=1,
+        description=description,
+    )
+
+
+def _patched(stored: Assistant, patch: AssistantPatch, now: str) -> Assistant:
+    """Return the assistant with the patch: metadata merged, config and context replaced."""
+    config, context = stored.config, stored.context
+    if patch.config is not None or patch.context is not None:
+        mirrored_config, mirrored_context = mirrored(
+            patch.config or {} if patch.config is not None else _without_configurable(stored),
+            patch.context or {},
+        )
+        config = jsonio.dumps(mirrored_config)
+        if patch.context is not None or mirrored_context:
+            context = jsonio.dumps(mirrored_context)
+    metadata = stored.metadata
+    if patch.metadata is not None:
+        metadata = jsonio.dumps({**jsonio.loads(stored.metadata), **patch.metadata})
+    return replace(
+        stored,
+        graph_id=patch.graph_id or stored.graph_id,
+        config=config,
+        context=context,
+        metadata=metadata,
+        name=stored.name if patch.name is None else patch.name,
+        description=stored.description if patch.description is None else patch.description,
+        updated_at=now,
+    )
+
+
+def _without_configurable(stored: Assistant) -> dict[str, Any]:
+    config: dict[str, Any] = jsonio.loads(stored.config)
+    config.pop("configurable", None)
+    return config

@@ -1,0 +1,84 @@
+"""How assistant, thread and request make a run's config, context and metadata (core.md, section 6).
+
+Pure functions over decoded JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lgserve.core.errors import BadRequestError
+
+Object = dict[str, Any]
+
+BOTH_GIVEN = (
+    "Cannot specify both configurable and context. Prefer setting context alone:"
+    " it replaces config.configurable."
+)
+
+
+def mirrored(config: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[Object, Object]:
+    """Return an assistant's config and context, each showing what was given as the other.
+
+    Raises:
+        BadRequestError: both `config.configurable` and `context` say something.
+    """
+    configurable = config.get("configurable") or {}
+    if configurable and context:
+        raise BadRequestError(BOTH_GIVEN)
+    if context:
+        return {**config, "configurable": dict(context)}, dict(context)
+    return dict(config), dict(configurable)
+
+
+def run_context(assistant: Mapping[str, Any], request: Object, configurable: Object) -> Object:
+    """Return a run's context: the request's over the assistant's; configurable stands in for it."""
+    return {**assistant, **(request or configurable)}
+
+
+def run_configurable(
+    assistant: Mapping[str, Any],
+    thread: Mapping[str, Any],
+    request: Mapping[str, Any],
+    context: Mapping[str, Any],
+    server: Mapping[str, Any],
+) -> Object:
+    """Return a run's configurable; the server's keys cannot be forged, but `user_id` and the
+    request id that a client gave are kept.
+    """
+    given = {**assistant, **thread, **request, **context}
+    kept = {key: given[key] for key in ("user_id", "langgraph_request_id") if given.get(key)}
+    return {**given, **server, **kept}
+
+
+def run_config(assistant: Mapping[str, Any], request: Mapping[str, Any]) -> Object:
+    """Return the other members of a run's config: the request's replace the assistant's."""
+    merged = {**assistant, **request}
+    merged.pop("configurable", None)
+    return merged
+
+
+def run_metadata(
+    assistant: Mapping[str, Any],
+    thread: Mapping[str, Any],
+    config: Mapping[str, Any],
+    request: Mapping[str, Any],
+    assistant_id: str,
+) -> Object:
+    """Return a run's metadata."""
+    merged = {**assistant, **thread, **(config.get("metadata") or {}), **request}
+    return {**merged, "assistant_id": assistant_id}
+
+
+def thread_config(
+    assistant: Mapping[str, Any], thread: Mapping[str, Any], request: Mapping[str, Any]
+) -> Object:
+    """Return a thread's config after a run; what a request configured stays with its run."""
+    configurable = {
+        **(assistant.get("configurable") or {}),
+        **(thread.get("configurable") or {}),
+    }
+    merged = {**assistant, **thread, **request}
+    merged.pop("configurable", None)
+    return {"configurable": configurable, **merged}

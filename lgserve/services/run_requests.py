@@ -1,0 +1,179 @@
+"""From a request to a run: everything that is decided before the run exists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from lgserve import jsonio
+from lgserve.core.clock import to_iso
+from lgserve.core.errors import BadRequestError
+from lgserve.core.ids import new_id
+from lgserve.core.models import Assistant, Json, Run, Thread
+from lgserve.services import merging
+
+if TYPE_CHECKING:
+    from lgserve.core.vocabulary import (
+        Durability,
+        IfNotExists,
+        MultitaskStrategy,
+        OnCompletion,
+        OnDisconnect,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What a client asked for when it created a run; checked, not yet merged."""
+
+    assistant_id: str
+    input: Any = None
+    command: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
+    checkpoint: Mapping[str, Any] = field(default_factory=dict)
+    interrupt_before: Any = None
+    interrupt_after: Any = None
+    stream_mode: tuple[str, ...] = ("values",)
+    stream_subgraphs: bool = False
+    stream_resumable: bool = False
+    on_disconnect: OnDisconnect = "continue"
+    multitask_strategy: MultitaskStrategy = "enqueue"
+    if_not_exists: IfNotExists = "reject"
+    on_completion: OnCompletion = "delete"
+    after_seconds: float = 0
+    durability: Durability = "async"
+    #: From the `x-request-id` header.
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRun:
+    """A run to insert, with what its thread becomes."""
+
+    run: Run
+    thread_config: Json
+    thread_metadata: Json
+
+
+def plan_run(
+    request: RunRequest,
+    assistant: Assistant,
+    thread: Thread,
+    now: datetime,
+    *,
+    stateless: bool,
+) -> PlannedRun:
+    """Merge assistant, thread and request into a run.
+
+    Raises:
+        BadRequestError: `config.configurable` and `context` are both given.
+    """
+    run_id = new_id()
+    thread_metadata = {
+        **jsonio.loads(thread.metadata),
+        "graph_id": assistant.graph_id,
+        "assistant_id": assistant.assistant_id,
+    }
+    metadata = merging.run_metadata(
+        jsonio.loads(assistant.metadata),
+        {} if stateless else thread_metadata,
+        request.config,
+        request.metadata,
+        assistant.assistant_id,
+    )
+    kwargs = _kwargs(request, assistant, thread, metadata, run_id, now, stateless=stateless)
+    due_at = to_iso(now + timedelta(seconds=request.after_seconds))
+    run = Run(
+        run_id=run_id,
+        thread_id=thread.thread_id,
+        assistant_id=assistant.assistant_id,
+        graph_id=assistant.graph_id,
+        status="pending",
+        metadata=jsonio.dumps(metadata),
+        kwargs=jsonio.dumps(kwargs),
+        multitask_strategy=request.multitask_strategy,
+        created_at=due_at,
+        updated_at=to_iso(now),
+        due_at=due_at,
+        attempt=0,
+        epoch=0,
+        temporary=kwargs["temporary"],
+        resumable=request.stream_resumable,
+    )
+    return PlannedRun(
+        run=run,
+        thread_config=_thread_config(request, assistant, thread),
+        thread_metadata=jsonio.dumps(thread_metadata),
+    )
+
+
+def _thread_config(request: RunRequest, assistant: Assistant, thread: Thread) -> Json:
+    if thread.status == "busy":
+        return thread.config
+    merged = merging.thread_config(
+        jsonio.loads(assistant.config), jsonio.loads(thread.config), request.config
+    )
+    return jsonio.dumps(merged)
+
+
+def _kwargs(
+    request: RunRequest,
+    assistant: Assistant,
+    thread: Thread,
+    metadata: Mapping[str, Any],
+    run_id: str,
+    now: datetime,
+    *,
+    stateless: bool,
+) -> dict[str, Any]:
+    """Return what the executor needs, in the reference's shape."""
+    requested = dict(request.config.get("configurable") or {})
+    if requested and request.context:
+        raise BadRequestError(merging.BOTH_GIVEN)
+    context = merging.run_context(jsonio.loads(assistant.context), dict(request.context), requested)
+    server: dict[str, Any] = {
+        "langgraph_auth_user": None,
+        "langgraph_auth_user_id": "",
+        "langgraph_auth_permissions": [],
+        "langgraph_request_id": request.request_id or new_id(),
+        "__request_start_time_ms__": int(now.timestamp() * 1000),
+        "__after_seconds__": request.after_seconds,
+        "run_id": run_id,
+        "thread_id": thread.thread_id,
+        "graph_id": assistant.graph_id,
+        "assistant_id": assistant.assistant_id,
+        "user_id": "",
+    }
+    assistant_config = jsonio.loads(assistant.config)
+    configurable = merging.run_configurable(
+        assistant_config.get("configurable") or {},
+        jsonio.loads(thread.config).get("configurable") or {},
+        requested,
+        request.context,
+        server,
+    )
+    config = {
+        "configurable": {**configurable, **request.checkpoint},
+        **merging.run_config(assistant_config, request.config),
+        "metadata": metadata,
+    }
+    return {
+        "input": request.input,
+        "command": request.command,
+        "config": config,
+        "context": context,
+        "stream_mode": request.stream_mode,
+        "interrupt_before": request.interrupt_before,
+        "interrupt_after": request.interrupt_after,
+        "webhook": None,
+        "feedback_keys": None,
+        "temporary": stateless and request.on_completion == "delete",
+        "subgraphs": request.stream_subgraphs,
+        "resumable": request.stream_resumable,
+        "checkpoint_during": request.durability != "exit",
+        "durability": request.durability,
+    }

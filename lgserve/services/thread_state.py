@@ -1,0 +1,263 @@
+"""A thread's state, seen through its graph: everything here that touches a graph is user code's
+neighbour and runs on the user loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from langgraph.errors import InvalidUpdateError
+
+from lgserve import jsonio
+from lgserve.core.clock import to_iso
+from lgserve.core.errors import BadRequestError, ConflictError, NotFoundError
+from lgserve.core.models import Json, Run, Scope, Thread
+from lgserve.services.state_view import (
+    EMPTY_STATE,
+    interrupts_by_task,
+    state_view,
+    updated_view,
+)
+
+if TYPE_CHECKING:
+    from lgserve.core.ports import Checkpointers, Clock, Graphs, Storage, Transaction, UserLoop
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateUpdate:
+    """Values to write to a thread's state, as if a node had returned them."""
+
+    values: Any
+    as_node: str | None
+    checkpoint: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadStateService:
+    """Reads and updates of state and history."""
+
+    storage: Storage
+    graphs: Graphs
+    checkpointers: Checkpointers
+    store: Any
+    user_loop: UserLoop
+    clock: Clock
+
+    async def get(
+        self,
+        thread_id: str,
+        checkpoint: Mapping[str, Any],
+        scope: Scope,
+        *,
+        subgraphs: bool,
+    ) -> Json:
+        """Return the latest state, or that of a checkpoint; a thread that has none is empty."""
+        thread = await self._thread(thread_id, scope)
+        config = thread_config(thread_id, checkpoint)
+        if graph_id_of(thread) is None:
+            return EMPTY_STATE if not checkpoint else _missing(checkpoint)
+
+        async def work() -> Json:
+            async with self._graph(thread, config, "threads.read") as graph:
+                snapshot = await graph.aget_state(config, subgraphs=subgraphs)
+                if checkpoint.get("checkpoint_id") and snapshot.created_at is None:
+                    return _missing(checkpoint)
+                return jsonio.dumps_wire(state_view(snapshot))
+
+        return await self.user_loop.run(work)
+
+    async def history(
+        self,
+        thread_id: str,
+        *,
+        limit: int,
+        before: Mapping[str, Any] | None,
+        metadata: Mapping[str, Any] | None,
+        checkpoint: Mapping[str, Any],
+        scope: Scope,
+    ) -> Json:
+        """Return states, newest first, as a JSON array."""
+        thread = await self._thread(thread_id, scope)
+        if graph_id_of(thread) is None or limit <= 0:
+            return Json(b"[]")
+        config = thread_config(thread_id, checkpoint)
+        earlier = thread_config(thread_id, before) if before else None
+
+        async def work() -> Json:
+            async with self._graph(thread, config, "threads.read") as graph:
+                states = graph.aget_state_history(
+                    config, filter=metadata, before=earlier, limit=limit
+                )
+                rows = [jsonio.dumps_wire(state_view(state)) async for state in states]
+                return Json(b"[%b]" % b",".join(rows))
+
+        return await self.user_loop.run(work)
+
+    async def update(self, thread_id: str, update: StateUpdate, scope: Scope) -> Json:
+        """Write to the state of an idle thread; the new checkpoint becomes its latest.
+
+        Raises:
+            BadRequestError: no graph, unknown node, or values the graph does not take.
+            ConflictError: the thread has runs in flight.
+        """
+        thread = await self._thread(thread_id, scope)
+        if graph_id_of(thread) is None:
+            raise BadRequestError(
+                f"Thread '{thread_id}' has no assigned graph ID. Run an assistant on it first,"
+                " or set graph_id in its metadata."
+            )
+        busy = await self.storage.lookup(lambda tx: tx.runs.in_flight(thread_id))
+        if busy:
+            raise ConflictError(f"Thread {thread_id} has in-flight runs: {_named(busy)}")
+        config = thread_config(thread_id, update.checkpoint)
+
+        async def work() -> tuple[Json, Json, Json, bool]:
+            async with self._graph(thread, config, "threads.update") as graph:
+                values = _as_updates(update.values)
+                new = await _user_errors(graph.aupdate_state(config, values, update.as_node))
+                snapshot = await graph.aget_state(thread_config(thread_id, {}))
+                return (
+                    jsonio.dumps_wire(updated_view(new)),
+                    jsonio.dumps_wire(snapshot.values),
+                    jsonio.dumps_wire(interrupts_by_task(snapshot)),
+                    bool(snapshot.next),
+                )
+
+        reply, values, interrupts, has_next = await self.user_loop.run(work)
+        await self._settle(thread_id, values, interrupts, None, has_next=has_next)
+        return reply
+
+    async def refresh(self, thread_id: str, scope: Scope, error: Json | None = None) -> None:
+        """Make the thread's row say what its latest checkpoint says, and this error."""
+        thread = await self.storage.lookup(lambda tx: tx.threads.find(thread_id, scope))
+        if thread is None or graph_id_of(thread) is None:
+            return
+        config = thread_config(thread_id, {})
+
+        async def work() -> tuple[Json, Json, bool]:
+            async with self._graph(thread, config, "threads.read") as graph:
+                snapshot = await graph.aget_state(config)
+                return (
+                    jsonio.dumps_wire(snapshot.values),
+                    jsonio.dumps_wire(interrupts_by_task(snapshot)),
+                    bool(snapshot.next),
+                )
+
+        values, interrupts, has_next = await self.user_loop.run(work)
+        await self._settle(thread_id, values, interrupts, error, has_next=has_next)
+
+    async def values(self, thread: Thread, checkpoint_id: str | None = None) -> Json:
+        """Return a thread's root values, at a checkpoint or the latest."""
+        chosen = {"checkpoint_id": checkpoint_id} if checkpoint_id else {}
+        config = thread_config(thread.thread_id, chosen)
+
+        async def work() -> Json:
+            async with self._graph(thread, config, "threads.read") as graph:
+                return jsonio.dumps_wire((await graph.aget_state(config)).values)
+
+        return await self.user_loop.run(work)
+
+    async def result_body(self, thread: Thread, checkpoint_id: str) -> Json:
+        """Return what a run that ended at this checkpoint answered: values and interrupts."""
+        config = thread_config(thread.thread_id, {"checkpoint_id": checkpoint_id})
+
+        async def work() -> Json:
+            async with self._graph(thread, config, "threads.read") as graph:
+                snapshot = await graph.aget_state(config)
+                values = snapshot.values
+                if snapshot.interrupts and isinstance(values, dict):
+                    values = {**values, "__interrupt__": snapshot.interrupts}
+                return jsonio.dumps_wire(values)
+
+        return await self.user_loop.run(work)
+
+    @asynccontextmanager
+    async def _graph(
+        self, thread: Thread, config: Mapping[str, Any], access_context: str
+    ) -> AsyncIterator[Any]:
+        graph_id = graph_id_of(thread) or ""
+        stored = jsonio.loads(thread.config).get("configurable", {})
+        merged = {"configurable": {**stored, **config["configurable"], "graph_id": graph_id}}
+        async with self.graphs.open(
+            graph_id, merged, access_context=access_context, store=self.store
+        ) as graph:
+            yield graph.copy(
+                update={"checkpointer": self.checkpointers.shared(), "store": self.store}
+            )
+
+    async def _thread(self, thread_id: str, scope: Scope) -> Thread:
+        found = await self.storage.lookup(lambda tx: tx.threads.find(thread_id, scope))
+        if found is None:
+            raise NotFoundError(f"Thread with ID {thread_id} not found")
+        return found
+
+    async def _settle(
+        self,
+        thread_id: str,
+        values: Json,
+        interrupts: Json,
+        error: Json | None,
+        *,
+        has_next: bool,
+    ) -> None:
+        now = to_iso(self.clock.now())
+
+        def work(tx: Transaction) -> None:
+            tx.threads.settle(
+                thread_id,
+                has_next=has_next,
+                values=values,
+                interrupts=interrupts,
+                error=error,
+                now=now,
+            )
+
+        await self.storage.write(work)
+
+
+def graph_id_of(thread: Thread) -> str | None:
+    """Return the graph that last ran on a thread, or that its metadata names."""
+    found = jsonio.loads(thread.metadata).get("graph_id")
+    return found if isinstance(found, str) else None
+
+
+def thread_config(thread_id: str, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return LangGraph's reference to a thread's latest state, or to a checkpoint of it."""
+    reference = {
+        key: checkpoint[key]
+        for key in ("checkpoint_ns", "checkpoint_id", "checkpoint_map")
+        if checkpoint.get(key) is not None
+    }
+    return {"configurable": {"checkpoint_ns": "", **reference, "thread_id": thread_id}}
+
+
+def _missing(checkpoint: Mapping[str, Any]) -> Json:
+    raise NotFoundError(f"Checkpoint {checkpoint.get('checkpoint_id')} not found")
+
+
+def _named(runs: Sequence[Run]) -> str:
+    return ", ".join(f"{run.run_id} ({run.status})" for run in runs)
+
+
+def _as_updates(values: Any) -> Any:
+    """Return values as LangGraph takes them; a list of pairs arrives as a list of lists."""
+    if isinstance(values, list) and values and all(_is_pair(item) for item in values):
+        return [tuple(item) for item in values]
+    return values
+
+
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, list) and len(item) == 2 and isinstance(item[0], str)
+
+
+async def _user_errors(update: Awaitable[T]) -> T:
+    """Await an update; what the graph says of its arguments is a 400."""
+    try:
+        return await update
+    except (InvalidUpdateError, ValueError, TypeError, KeyError) as exc:
+        raise BadRequestError(str(exc)) from exc

@@ -1,0 +1,409 @@
+"""Checkpoints as rows: plain functions of a connection, to be called inside a transaction.
+
+What they store is encoded already. Channel versions are never serialized by the graph's serializer,
+so that the functions can tell which values are still in use.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import ormsgpack
+
+from lgserve import jsonio
+from lgserve.storage.channel_blobs import (
+    SMALLEST_SHARED,
+    Base,
+    delete_unreferenced,
+    find_shared,
+    insert_blob,
+    pack,
+)
+
+Version = int | float | str
+
+#: Values of at most this many bytes stand beside their version, larger ones in blobs.
+LARGEST_INLINE = 256
+
+
+class CheckpointRow(NamedTuple):
+    """A row of `checkpoints`, in the order of its columns."""
+
+    thread_id: str
+    checkpoint_ns: str
+    checkpoint_id: str
+    parent_id: str | None
+    run_id: str | None
+    metadata: bytes
+    versions: bytes
+    kind: str
+    checkpoint: bytes
+
+
+class NewValue(NamedTuple):
+    """A channel's serialized value at a new version."""
+
+    channel: str
+    version: Version
+    kind: str
+    data: bytes
+
+
+class WriteRow(NamedTuple):
+    """A row of `checkpoint_writes` whose data is complete."""
+
+    thread_id: str
+    checkpoint_ns: str
+    checkpoint_id: str
+    task_id: str
+    idx: int
+    task_path: str
+    channel: str
+    run_id: str | None
+    kind: str
+    data: bytes
+
+
+def pack_versions(versions: Mapping[str, Version], inline: Sequence[str]) -> bytes:
+    """Encode channel versions, and which channels' values stand in the checkpoint's own row."""
+    return ormsgpack.packb((versions, inline))
+
+
+def unpack_versions(data: bytes) -> tuple[dict[str, Version], list[str]]:
+    """Decode what `pack_versions` encoded."""
+    versions, inline = ormsgpack.unpackb(data)
+    return versions, inline
+
+
+def put_checkpoint(
+    connection: sqlite3.Connection, row: CheckpointRow, values: Sequence[NewValue]
+) -> None:
+    """Store a checkpoint and the values that are new with it; a known version stays as it is."""
+    connection.execute(_PUT_CHECKPOINT, row)
+    bases: dict[str, Version] | None = None
+    for value in values:
+        key = (row.thread_id, row.checkpoint_ns, value.channel, value.version, value.kind)
+        if len(value.data) <= LARGEST_INLINE:
+            connection.execute(_PUT_VERSION, (*key, value.data, None))
+        elif not _has_version(connection, key):
+            if bases is None:
+                bases = _parent_versions(connection, row)
+            base = _find_base(connection, row, value.channel, bases)
+            blob_id = _put_blob(connection, row, value, base)
+            connection.execute(_PUT_VERSION, (*key, None, blob_id))
+
+
+_PUT_CHECKPOINT = """
+    INSERT OR REPLACE INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_id, run_id,
+        metadata, versions, kind, checkpoint)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_PUT_VERSION = """
+    INSERT INTO channel_versions (thread_id, checkpoint_ns, channel, version, kind, data, blob_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+
+
+def _has_version(connection: sqlite3.Connection, key: tuple[Any, ...]) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM channel_versions"
+        " WHERE thread_id = ? AND checkpoint_ns = ? AND channel = ? AND version = ?",
+        key[:4],
+    )
+    return found.fetchone() is not None
+
+
+def _parent_versions(connection: sqlite3.Connection, row: CheckpointRow) -> dict[str, Version]:
+    found = connection.execute(
+        "SELECT versions FROM checkpoints"
+        " WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?",
+        (row.thread_id, row.checkpoint_ns, row.parent_id),
+    ).fetchone()
+    return {} if found is None else unpack_versions(found[0])[0]
+
+
+def _find_base(
+    connection: sqlite3.Connection,
+    row: CheckpointRow,
+    channel: str,
+    versions: Mapping[str, Version],
+) -> Base | None:
+    """Return the parent's list of this channel, if it had a large one."""
+    found = connection.execute(
+        "SELECT b.blob_id, b.items, b.size, b.digest, b.depth, b.whole FROM channel_versions v"
+        " JOIN channel_blobs b ON b.blob_id = v.blob_id"
+        " WHERE v.thread_id = ? AND v.checkpoint_ns = ? AND v.channel = ? AND v.version = ?",
+        (row.thread_id, row.checkpoint_ns, channel, versions.get(channel)),
+    ).fetchone()
+    return None if found is None or found[3] is None else Base(*found)
+
+
+def _put_blob(
+    connection: sqlite3.Connection, row: CheckpointRow, value: NewValue, base: Base | None
+) -> int:
+    blob = pack(value.kind, value.data, base)
+    blob_id = insert_blob(connection, blob)
+    if len(blob.data) >= SMALLEST_SHARED:
+        _share_writes(connection, row, value.channel, blob_id, blob.data)
+    return blob_id
+
+
+def _share_writes(
+    connection: sqlite3.Connection, row: CheckpointRow, channel: str, blob_id: int, data: bytes
+) -> None:
+    """Let the writes that led to a value refer to its blob for what both contain."""
+    key = (row.thread_id, row.checkpoint_ns, row.parent_id)
+    writes = connection.execute(
+        "SELECT task_id, idx, data FROM checkpoint_writes WHERE thread_id = ?"
+        " AND checkpoint_ns = ? AND checkpoint_id = ? AND channel = ? AND blob_id IS NULL"
+        " AND length(data) >= ?",
+        (*key, channel, SMALLEST_SHARED),
+    ).fetchall()
+    for task_id, idx, written in writes:
+        shared = find_shared(written, data)
+        if shared is not None:
+            rest = written[: shared.start] + written[shared.start + shared.length :]
+            connection.execute(
+                "UPDATE checkpoint_writes SET data = ?, split = ?, blob_id = ?, blob_start = ?,"
+                " blob_length = ? WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
+                " AND task_id = ? AND idx = ?",
+                (rest, shared.start, blob_id, *shared[1:], *key, task_id, idx),
+            )
+
+
+def put_writes(connection: sqlite3.Connection, rows: Sequence[WriteRow]) -> None:
+    """Store writes of a task; those that are known stay, but for the special ones (`idx < 0`)."""
+    connection.executemany(_PUT_WRITE, rows)
+
+
+_PUT_WRITE = """
+    INSERT INTO checkpoint_writes (thread_id, checkpoint_ns, checkpoint_id, task_id, idx, task_path,
+        channel, run_id, kind, data)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET task_path = excluded.task_path, channel = excluded.channel,
+        run_id = excluded.run_id, kind = excluded.kind, data = excluded.data, blob_id = NULL,
+        blob_start = 0, blob_length = 0, split = 0
+    WHERE excluded.idx < 0
+"""
+
+
+def latest_checkpoint_id(
+    connection: sqlite3.Connection, thread_id: str, checkpoint_ns: str = ""
+) -> str | None:
+    """Return the id of a namespace's newest checkpoint, or None."""
+    row = connection.execute(
+        "SELECT max(checkpoint_id) FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ?",
+        (thread_id, checkpoint_ns),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def delete_thread_checkpoints(connection: sqlite3.Connection, thread_id: str) -> None:
+    """Remove all that a thread has here: checkpoints, versions, writes, and blobs of its own."""
+    blobs = connection.execute(
+        "SELECT blob_id FROM channel_versions WHERE thread_id = ? AND blob_id IS NOT NULL UNION"
+        " SELECT blob_id FROM checkpoint_writes WHERE thread_id = ? AND blob_id IS NOT NULL",
+        (thread_id, thread_id),
+    ).fetchall()
+    for table in ("checkpoints", "checkpoint_writes", "channel_versions"):
+        connection.execute(f"DELETE FROM {table} WHERE thread_id = ?", (thread_id,))
+    delete_unreferenced(connection, (blob_id for (blob_id,) in blobs))
+
+
+def delete_checkpoints_of_runs(connection: sqlite3.Connection, run_ids: Iterable[str]) -> None:
+    """Remove what runs have made: their checkpoints, and their writes to others' checkpoints."""
+    wanted = (jsonio.dumps(list(run_ids)).decode(),)
+    places: dict[tuple[str, str], list[str]] = {}
+    for thread_id, checkpoint_ns, checkpoint_id in connection.execute(
+        "SELECT thread_id, checkpoint_ns, checkpoint_id FROM checkpoints"
+        " WHERE run_id IN (SELECT value FROM json_each(?))",
+        wanted,
+    ):
+        places.setdefault((thread_id, checkpoint_ns), []).append(checkpoint_id)
+    of_runs = "run_id IN (SELECT value FROM json_each(?))"
+    blobs = _delete_writes(connection, of_runs, wanted)
+    for place, ids in places.items():
+        blobs |= _delete_checkpoints(connection, place, ids)
+    delete_unreferenced(connection, blobs)
+
+
+def _delete_checkpoints(
+    connection: sqlite3.Connection, place: tuple[str, str], ids: Sequence[str]
+) -> set[int]:
+    """Delete checkpoints of a namespace with their writes; return blobs that may be unused now."""
+    wanted = (*place, jsonio.dumps(ids).decode())
+    where = (
+        "thread_id = ? AND checkpoint_ns = ? AND checkpoint_id IN (SELECT value FROM json_each(?))"
+    )
+    blobs = _delete_writes(connection, where, wanted)
+    connection.execute(f"DELETE FROM checkpoints WHERE {where}", wanted)
+    return blobs | _delete_unused_versions(connection, place)
+
+
+def _delete_writes(
+    connection: sqlite3.Connection, where: str, parameters: tuple[str, ...]
+) -> set[int]:
+    blobs = connection.execute(
+        f"SELECT blob_id FROM checkpoint_writes WHERE {where} AND blob_id IS NOT NULL", parameters
+    ).fetchall()
+    connection.execute(f"DELETE FROM checkpoint_writes WHERE {where}", parameters)
+    return {blob_id for (blob_id,) in blobs}
+
+
+def _delete_unused_versions(
+    connection: sqlite3.Connection, place: tuple[str, str]
+) -> set[int]:
+    """Delete versions that no checkpoint of the namespace names; return their blobs."""
+    in_place = "WHERE thread_id = ? AND checkpoint_ns = ?"
+    used: set[tuple[str, Version]] = set()
+    for (versions,) in connection.execute(f"SELECT versions FROM checkpoints {in_place}", place):
+        used.update(unpack_versions(versions)[0].items())
+    stored = connection.execute(
+        f"SELECT channel, version, blob_id FROM channel_versions {in_place}", place
+    ).fetchall()
+    unused = [row for row in stored if row[:2] not in used]
+    connection.executemany(
+        f"DELETE FROM channel_versions {in_place} AND channel = ? AND version = ?",
+        [(*place, channel, version) for channel, version, _ in unused],
+    )
+    return {blob_id for _, _, blob_id in unused if blob_id is not None}
+
+
+def copy_checkpoints(connection: sqlite3.Connection, source: str, target: str) -> None:
+    """Copy a thread's checkpoints, versions and writes; the copies share its blobs.
+
+    They belong to no run: deleting the source's runs leaves them alone.
+    """
+    parameters = {"source": source, "target": target}
+    for statement in _COPY:
+        connection.execute(statement, parameters)
+
+
+_COPY = (
+    """
+    INSERT OR IGNORE INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_id,
+        metadata, versions, kind, checkpoint)
+    SELECT :target, checkpoint_ns, checkpoint_id, parent_id,
+        CASE json_extract(CAST(metadata AS TEXT), '$.thread_id') WHEN :source THEN
+            CAST(json_set(CAST(metadata AS TEXT), '$.thread_id', :target) AS BLOB)
+        ELSE metadata END,
+        versions, kind, checkpoint
+    FROM checkpoints WHERE thread_id = :source
+    """,
+    """
+    INSERT OR IGNORE INTO channel_versions (thread_id, checkpoint_ns, channel, version, kind, data,
+        blob_id)
+    SELECT :target, checkpoint_ns, channel, version, kind, data, blob_id
+    FROM channel_versions WHERE thread_id = :source
+    """,
+    """
+    INSERT OR IGNORE INTO checkpoint_writes (thread_id, checkpoint_ns, checkpoint_id, task_id, idx,
+        task_path, channel, kind, blob_id, blob_start, blob_length, split, data)
+    SELECT :target, checkpoint_ns, checkpoint_id, task_id, idx,
+        task_path, channel, kind, blob_id, blob_start, blob_length, split, data
+    FROM checkpoint_writes WHERE thread_id = :source
+    """,
+)
+
+
+def prune_checkpoints(connection: sqlite3.Connection, thread_id: str) -> None:
+    """Keep the newest checkpoint of each namespace, and the ancestors its delta channels need."""
+    latest = connection.execute(
+        "SELECT checkpoint_ns, max(checkpoint_id) FROM checkpoints WHERE thread_id = ?"
+        " GROUP BY checkpoint_ns",
+        (thread_id,),
+    ).fetchall()
+    blobs: set[int] = set()
+    for checkpoint_ns, checkpoint_id in latest:
+        place = (thread_id, checkpoint_ns)
+        kept = [checkpoint_id, *_needed_ancestors(connection, place, checkpoint_id)]
+        others = connection.execute(
+            "SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ?"
+            " AND checkpoint_id NOT IN (SELECT value FROM json_each(?))",
+            (*place, jsonio.dumps(kept).decode()),
+        ).fetchall()
+        blobs |= _delete_checkpoints(connection, place, [row[0] for row in others])
+        connection.execute(
+            "UPDATE checkpoints SET parent_id = NULL WHERE thread_id = ? AND checkpoint_ns = ?"
+            " AND checkpoint_id = ?",
+            (*place, kept[-1]),
+        )
+    delete_unreferenced(connection, blobs)
+
+
+def _needed_ancestors(
+    connection: sqlite3.Connection, place: tuple[str, str], checkpoint_id: str
+) -> list[str]:
+    """Return the ancestors from which the checkpoint's delta channels are rebuilt."""
+    metadata, versions = connection.execute(
+        "SELECT metadata, versions FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ?"
+        " AND checkpoint_id = ?",
+        (*place, checkpoint_id),
+    ).fetchone()
+    counters = jsonio.loads(metadata).get("counters_since_delta_snapshot") or {}
+    known, inline = unpack_versions(versions)
+    channels = [channel for channel in counters if channel in known and channel not in inline]
+    stored = stored_versions(connection, place, channels)
+    missing = [channel for channel in channels if (channel, known[channel]) not in stored]
+    return walk_ancestors(connection, place, checkpoint_id, missing)[0] if missing else []
+
+
+class Seed(NamedTuple):
+    """The ancestor at which a channel's stored value was met."""
+
+    distance: int
+    checkpoint_id: str
+    version: Version
+    inline: bool
+
+
+def stored_versions(
+    connection: sqlite3.Connection, place: tuple[str, str], channels: Sequence[str]
+) -> set[tuple[str, Version]]:
+    """Return the versions of these channels whose values are stored beside them."""
+    return set(
+        connection.execute(
+            "SELECT channel, version FROM channel_versions WHERE thread_id = ? AND"
+            " checkpoint_ns = ? AND channel IN (SELECT value FROM json_each(?))",
+            (*place, jsonio.dumps(channels).decode()),
+        )
+    )
+
+
+def walk_ancestors(
+    connection: sqlite3.Connection,
+    place: tuple[str, str],
+    checkpoint_id: str,
+    channels: Sequence[str],
+) -> tuple[list[str], dict[str, Seed]]:
+    """Follow parents until every channel has met a stored value; return the path and the seeds."""
+    stored = stored_versions(connection, place, channels)
+    remaining = set(channels)
+    path: list[str] = []
+    seeds: dict[str, Seed] = {}
+    for ancestor_id, data in connection.execute(_ANCESTORS, (*place, checkpoint_id, *place)):
+        versions, inline = unpack_versions(data)
+        for channel in [c for c in remaining if c in versions]:
+            version = versions[channel]
+            if channel in inline or (channel, version) in stored:
+                seeds[channel] = Seed(len(path), ancestor_id, version, channel in inline)
+                remaining.discard(channel)
+        path.append(ancestor_id)
+        if not remaining:
+            break
+    return path, seeds
+
+
+_ANCESTORS = """
+    WITH RECURSIVE path (checkpoint_id, parent_id, versions, distance) AS (
+        SELECT checkpoint_id, parent_id, versions, 0 FROM checkpoints
+        WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?
+        UNION ALL
+        SELECT c.checkpoint_id, c.parent_id, c.versions, distance + 1
+        FROM path p JOIN checkpoints c ON c.thread_id = ? AND c.checkpoint_ns = ?
+            AND c.checkpoint_id = p.parent_id
+    )
+    SELECT checkpoint_id, versions FROM path WHERE distance > 0
+"""

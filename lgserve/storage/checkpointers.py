@@ -1,0 +1,53 @@
+"""Savers for the engine: one for each run, one for everybody who reads or updates state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lgserve.storage.checkpoints import SaverScope, SqliteSaver
+
+if TYPE_CHECKING:
+    from lgserve.storage.database import SqliteDatabase
+
+
+class SqliteRunSaver:
+    """See `lgserve.core.ports.RunSaver`."""
+
+    def __init__(self, database: SqliteDatabase, run_id: str, *, wait: bool) -> None:
+        self._scope = SaverScope(run_id=run_id, wait=wait)
+        self._saver = SqliteSaver(database, scope=self._scope)
+
+    @property
+    def saver(self) -> Any:
+        """The saver itself."""
+        return self._saver
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The first write that failed."""
+        return self._scope.failure
+
+    @property
+    def checkpoint_id(self) -> str | None:
+        """The root checkpoint last written."""
+        return self._scope.last.checkpoint_id if self._scope.last is not None else None
+
+    def close(self) -> None:
+        """Drop all further writes."""
+        self._scope.closed = True
+
+
+class SqliteCheckpointers:
+    """See `lgserve.core.ports.Checkpointers`."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+        self._shared = SqliteSaver(database)
+
+    def for_run(self, run_id: str, *, wait: bool) -> SqliteRunSaver:
+        """Return a saver for a run."""
+        return SqliteRunSaver(self._database, run_id, wait=wait)
+
+    def shared(self) -> Any:
+        """Return the saver for reads and updates of state."""
+        return self._shared

@@ -1,0 +1,21 @@
+"""Containment of JSON objects, the rule by which metadata and values are searched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+
+def json_contains(document: bytes | None, wanted: str) -> bool:
+    """Tell whether a JSON document contains another: the SQL function `json_contains`."""
+    return document is not None and contains(orjson.loads(document), orjson.loads(wanted))
+
+
+def contains(value: Any, wanted: Any) -> bool:
+    """Objects contain what all their wanted members contain; lists and scalars must be equal."""
+    if isinstance(wanted, dict):
+        return isinstance(value, dict) and all(
+            key in value and contains(value[key], member) for key, member in wanted.items()
+        )
+    return isinstance(value, bool) is isinstance(wanted, bool) and bool(value == wanted)

@@ -1,0 +1,399 @@
+"""Runs, in SQL: the table is the queue.
+
+A run's end and its thread's status are always written by the same function, in one transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from lgserve import jsonio
+from lgserve.core.clock import to_iso
+from lgserve.core.models import Json, Run, Scope, Settlement
+from lgserve.core.run_policy import may_retry, settled_status, thread_status
+from lgserve.storage.checkpoints import delete_checkpoints_of_runs
+from lgserve.storage.filters import Where
+from lgserve.storage.threads import kept_values
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+
+    from lgserve.core.ports import Clock, Threads
+    from lgserve.core.vocabulary import CancelAction, RunStatus
+
+_COLUMNS = (
+    "run_id, thread_id, assistant_id, graph_id, status, metadata, kwargs, multitask_strategy,"
+    " created_at, updated_at, due_at, attempt, epoch, cancel_action, cancel_reason, error,"
+    " checkpoint_id, temporary, resumable"
+)
+_QUALIFIED = ", ".join(f"runs.{name.strip()}" for name in _COLUMNS.split(","))
+_LOST = "The server stopped {attempts} times while this run was executing; it is not tried again."
+
+
+class SqliteRuns:
+    """See `lgserve.core.ports.Runs`."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        threads: Threads,
+        clock: Clock,
+        lease: timedelta,
+    ) -> None:
+        self._db = connection
+        self._threads = threads
+        self._clock = clock
+        self._lease = lease
+
+    def find(self, run_id: str, scope: Scope) -> Run | None:
+        """Return the run, or None."""
+        if not scope:
+            return self._one("SELECT {columns} FROM runs WHERE run_id = ?", run_id)
+        where = Where(["runs.run_id = ?"], [run_id])
+        where.add_contains("threads.metadata", scope)
+        rows = self._all(
+            f"SELECT {_QUALIFIED} FROM runs JOIN threads USING (thread_id){where.sql}",
+            *where.parameters,
+        )
+        return rows[0] if rows else None
+
+    def insert(self, run: Run, *, config: Json, metadata: Json, owner: str | None) -> Run:
+        """Add a pending run, make its thread busy, claim it if asked and possible."""
+        self._db.execute(
+            f"INSERT INTO runs ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            _parameters(run),
+        )
+        self._db.execute(
+            "UPDATE threads SET status = 'busy', config = ?, metadata = ?, updated_at = ?"
+            " WHERE thread_id = ?",
+            (config, metadata, run.updated_at, run.thread_id),
+        )
+        if owner is None or run.due_at > self._now():
+            return run
+        first = self._first_in_line(run.thread_id)
+        if first is None or first.run_id != run.run_id:
+            return run
+        return self._claim(first, owner)
+
+    def in_flight(self, thread_id: str) -> list[Run]:
+        """Return the thread's pending and running runs, oldest first."""
+        return self._all(
+            "SELECT {columns} FROM runs WHERE thread_id = ? AND status IN ('pending', 'running')"
+            " ORDER BY created_at, run_id",
+            thread_id,
+        )
+
+    def list_for_thread(
+        self,
+        thread_id: str,
+        *,
+        status: str | None,
+        metadata: Mapping[str, Any] | None,
+        limit: int,
+        offset: int,
+    ) -> list[Run]:
+        """Return the thread's runs, newest first."""
+        where = Where(["thread_id = ?"], [thread_id])
+        if status is not None:
+            where.add("status = ?", status)
+        where.add_contains("metadata", metadata)
+        return self._all(
+            f"SELECT {{columns}} FROM runs{where.sql}"
+            " ORDER BY created_at DESC, run_id DESC LIMIT ? OFFSET ?",
+            *where.parameters,
+            limit,
+            offset,
+        )
+
+    def search_active(
+        self, *, status: RunStatus | None, thread_id: str | None, scope: Scope
+    ) -> list[Run]:
+        """Return pending and running runs, oldest first."""
+        where = Where(["runs.status IN ('pending', 'running')"])
+        if status is not None:
+            where.add("runs.status = ?", status)
+        if thread_id is not None:
+            where.add("runs.thread_id = ?", thread_id)
+        where.add_contains("threads.metadata", scope)
+        return self._all(
+            f"SELECT {_QUALIFIED} FROM runs JOIN threads USING (thread_id){where.sql}"
+            " ORDER BY runs.created_at, runs.run_id",
+            *where.parameters,
+        )
+
+    def claim(self, owner: str, limit: int) -> list[Run]:
+        """Claim up to `limit` claimable runs, the longest due first."""
+        ready = self._all(
+            "SELECT {columns} FROM runs WHERE status = 'pending' AND due_at <= ?"
+            " AND NOT EXISTS (SELECT 1 FROM runs AS other WHERE other.thread_id = runs.thread_id"
+            " AND (other.status = 'running' OR (other.status = 'pending' AND other.due_at <= ?"
+            " AND (other.due_at, other.run_id) < (runs.due_at, runs.run_id))))"
+            " ORDER BY due_at, run_id LIMIT ?",
+            self._now(),
+            self._now(),
+            limit,
+        )
+        return [self._claim(run, owner) for run in ready]
+
+    def claim_next(self, thread_id: str, owner: str) -> Run | None:
+        """Claim the thread's next run if it is claimable."""
+        first = self._first_in_line(thread_id)
+        return None if first is None else self._claim(first, owner)
+
+    def next_due(self) -> datetime | None:
+        """Return when the next run that waits for the clock becomes due."""
+        row = self._db.execute(
+            "SELECT min(due_at) FROM runs WHERE status = 'pending' AND due_at > ?", (self._now(),)
+        ).fetchone()
+        return None if row[0] is None else datetime.fromisoformat(row[0])
+
+    def heartbeat(self, owner: str) -> list[Run]:
+        """Extend all leases of the owner; return its runs that are to be cancelled."""
+        self._db.execute(
+            "UPDATE runs SET lease_expires_at = ? WHERE status = 'running' AND owner = ?",
+            (self._lease_end(), owner),
+        )
+        return self._all(
+            "SELECT {columns} FROM runs WHERE status = 'running' AND owner = ?"
+            " AND cancel_action IS NOT NULL",
+            owner,
+        )
+
+    def requeue_expired(self, max_attempts: int) -> list[Run]:
+        """Put back runs whose lease has expired."""
+        lost = self._all(
+            "SELECT {columns} FROM runs WHERE status = 'running' AND lease_expires_at < ?",
+            self._now(),
+        )
+        return [self._take_back(run, max_attempts) for run in lost]
+
+    def requeue_all_except(self, owners: Sequence[str], max_attempts: int) -> list[Run]:
+        """Put back running runs of every owner not named."""
+        marks = ",".join("?" * len(owners))
+        lost = self._all(
+            f"SELECT {{columns}} FROM runs WHERE status = 'running' AND owner NOT IN ({marks})",
+            *owners,
+        )
+        return [self._take_back(run, max_attempts) for run in lost]
+
+    def requeue(self, run_id: str, owner: str) -> None:
+        """Give a claimed run back, the attempt not counted."""
+        self._db.execute(
+            "UPDATE runs SET status = 'pending', owner = NULL, lease_expires_at = NULL,"
+            " attempt = attempt - 1 WHERE run_id = ? AND owner = ? AND status = 'running'",
+            (run_id, owner),
+        )
+
+    def request_cancel(self, run_id: str, action: CancelAction, reason: str | None) -> Run | None:
+        """Record the wish to cancel; a pending run is settled at once."""
+        run = self._one("SELECT {columns} FROM runs WHERE run_id = ?", run_id)
+        if run is None or run.status not in ("pending", "running"):
+            return None
+        self._db.execute(
+            "UPDATE runs SET cancel_action = ?, cancel_reason = ? WHERE run_id = ?",
+            (action, reason, run_id),
+        )
+        run = replace(run, cancel_action=action, cancel_reason=reason)
+        if run.status == "running":
+            return run
+        return self._settle_unstarted(run)
+
+    def finish(self, run_id: str, owner: str, end: Settlement) -> Run | None:
+        """Write how a run ended, and its thread with it."""
+        run = self._one(
+            "SELECT {columns} FROM runs WHERE run_id = ? AND owner = ? AND status = 'running'",
+            run_id,
+            owner,
+        )
+        return None if run is None else self._settle(run, end)
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run that is not active, with its events and checkpoints."""
+        delete_checkpoints_of_runs(self._db, [run_id])
+        self._db.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many runs are in each status."""
+        rows = self._db.execute("SELECT status, total FROM status_counts WHERE noun = 'run'")
+        return dict(rows.fetchall())
+
+    def _first_in_line(self, thread_id: str) -> Run | None:
+        """Return the thread's oldest due pending run, unless another one is running."""
+        return self._one(
+            "SELECT {columns} FROM runs WHERE thread_id = ? AND status = 'pending' AND due_at <= ?"
+            " AND NOT EXISTS (SELECT 1 FROM runs AS other WHERE other.thread_id = runs.thread_id"
+            " AND other.status = 'running') ORDER BY due_at, run_id LIMIT 1",
+            thread_id,
+            self._now(),
+        )
+
+    def _claim(self, run: Run, owner: str) -> Run:
+        """Make a claimable run the owner's."""
+        epoch = run.epoch or self._next_epoch(run.thread_id)
+        claimed = replace(
+            run,
+            status="running",
+            attempt=run.attempt + 1,
+            epoch=epoch,
+            resumed=run.epoch != 0,
+        )
+        self._db.execute(
+            "UPDATE runs SET status = 'running', attempt = ?, epoch = ?, owner = ?,"
+            " lease_expires_at = ? WHERE run_id = ? AND status = 'pending'",
+            (claimed.attempt, epoch, owner, self._lease_end(), run.run_id),
+        )
+        return claimed
+
+    def _next_epoch(self, thread_id: str) -> int:
+        """Return a number greater than that of every earlier run of the thread."""
+        (last,) = self._db.execute(
+            "SELECT epoch FROM threads WHERE thread_id = ?", (thread_id,)
+        ).fetchone()
+        epoch: int = max(time.time_ns() // 1_000_000, last + 1)
+        self._db.execute("UPDATE threads SET epoch = ? WHERE thread_id = ?", (epoch, thread_id))
+        return epoch
+
+    def _take_back(self, run: Run, max_attempts: int) -> Run:
+        """Settle what a dead owner left: as it was asked to end, pending again, or given up."""
+        if run.cancel_action is not None:
+            rollback = run.cancel_action == "rollback"
+            end = Settlement(status="interrupted", has_next=True, rollback=rollback)
+            return self._settle(run, end)
+        if not may_retry(run.attempt, max_attempts):
+            message = _LOST.format(attempts=run.attempt)
+            error = jsonio.dumps({"error": "WorkerLostError", "message": message})
+            return self._settle(run, Settlement(status="error", error=error, has_next=True))
+        self._db.execute(
+            "UPDATE runs SET status = 'pending', owner = NULL, lease_expires_at = NULL"
+            " WHERE run_id = ?",
+            (run.run_id,),
+        )
+        return replace(run, status="pending")
+
+    def _settle_unstarted(self, run: Run) -> Run:
+        """End a run that never started; its thread stands where it stood."""
+        row = self._db.execute(
+            "SELECT settled_status FROM threads WHERE thread_id = ?", (run.thread_id,)
+        ).fetchone()
+        end = Settlement(
+            status="interrupted",
+            has_next=row[0] == "interrupted",
+            rollback=run.cancel_action == "rollback",
+        )
+        return self._settle(run, end)
+
+    def _settle(self, run: Run, end: Settlement) -> Run:
+        """End a run and derive its thread's status."""
+        if run.temporary:
+            self._threads.delete(run.thread_id)
+            return replace(run, status=end.status, error=end.error)
+        ended = self._end_row(run, end)
+        self._settle_thread(run, end)
+        return ended
+
+    def _end_row(self, run: Run, end: Settlement) -> Run:
+        now = self._now()
+        if end.rollback:
+            self.delete(run.run_id)
+            return replace(run, status=end.status, updated_at=now)
+        self._db.execute(
+            "UPDATE runs SET status = ?, error = ?, checkpoint_id = ?, updated_at = ?,"
+            " owner = NULL, lease_expires_at = NULL WHERE run_id = ?",
+            (end.status, end.error, end.checkpoint_id, now, run.run_id),
+        )
+        return replace(
+            run,
+            status=end.status,
+            error=end.error,
+            checkpoint_id=end.checkpoint_id,
+            updated_at=now,
+        )
+
+    def _settle_thread(self, run: Run, end: Settlement) -> None:
+        row = self._db.execute(
+            "SELECT settled_status, EXISTS (SELECT 1 FROM runs WHERE thread_id = ?"
+            " AND status IN ('pending', 'running')) FROM threads WHERE thread_id = ?",
+            (run.thread_id, run.thread_id),
+        ).fetchone()
+        settled = settled_status(end, row[0])
+        shown = thread_status(settled, bool(row[1]))
+        now = self._now()
+        if end.rollback or end.values is None:
+            self._db.execute(
+                "UPDATE threads SET settled_status = ?, status = ?, updated_at = ?,"
+                " error = CASE WHEN ? THEN error ELSE ? END WHERE thread_id = ?",
+                (settled, shown, now, end.rollback, end.error, run.thread_id),
+            )
+            return
+        values, in_state = kept_values(end.values)
+        self._db.execute(
+            'UPDATE threads SET settled_status = ?, status = ?, "values" = ?, values_in_state = ?,'
+            " interrupts = ?, error = ?, updated_at = ?, state_updated_at = ? WHERE thread_id = ?",
+            (settled, shown, values, in_state, end.interrupts, end.error, now, now, run.thread_id),
+        )
+
+    def _now(self) -> str:
+        return to_iso(self._clock.now())
+
+    def _lease_end(self) -> str:
+        return to_iso(self._clock.now() + self._lease)
+
+    def _one(self, sql: str, *parameters: Any) -> Run | None:
+        row = self._db.execute(sql.replace("{columns}", _COLUMNS), parameters).fetchone()
+        return None if row is None else _run(row)
+
+    def _all(self, sql: str, *parameters: Any) -> list[Run]:
+        rows = self._db.execute(sql.replace("{columns}", _COLUMNS), parameters).fetchall()
+        return [_run(row) for row in rows]
+
+
+def _parameters(run: Run) -> tuple[Any, ...]:
+    return (
+        run.run_id,
+        run.thread_id,
+        run.assistant_id,
+        run.graph_id,
+        run.status,
+        run.metadata,
+        run.kwargs,
+        run.multitask_strategy,
+        run.created_at,
+        run.updated_at,
+        run.due_at,
+        run.attempt,
+        run.epoch,
+        run.cancel_action,
+        run.cancel_reason,
+        run.error,
+        run.checkpoint_id,
+        run.temporary,
+        run.resumable,
+    )
+
+
+def _run(row: tuple[Any, ...]) -> Run:
+    return Run(
+        run_id=row[0],
+        thread_id=row[1],
+        assistant_id=row[2],
+        graph_id=row[3],
+        status=row[4],
+        metadata=Json(row[5]),
+        kwargs=Json(row[6]),
+        multitask_strategy=row[7],
+        created_at=row[8],
+        updated_at=row[9],
+        due_at=row[10],
+        attempt=row[11],
+        epoch=row[12],
+        cancel_action=row[13],
+        cancel_reason=row[14],
+        error=None if row[15] is None else Json(row[15]),
+        checkpoint_id=row[16],
+        temporary=bool(row[17]),
+        resumable=bool(row[18]),
+    )

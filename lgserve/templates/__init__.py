@@ -1,0 +1,1 @@
+"""Projects and graphs that ship with lgserve."""

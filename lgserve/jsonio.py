@@ -61,7 +61,8 @@ def loads(text: bytes | str) -> Any:
     """
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     try:
-        value = orjson.loads(raw)
+        # orjson takes bytes, but no subclass of it.
+        value = orjson.loads(raw if type(raw) is bytes else memoryview(raw))
         return json.loads(raw) if _LONG_INTEGER.search(raw) else value
     except (ValueError, RecursionError) as exc:
         raise InvalidJsonError(str(exc)) from exc
@@ -70,7 +71,7 @@ def loads(text: bytes | str) -> Any:
 def _default(value: Any) -> Any:
     """Give orjson a form it knows; called for each value of a type it does not know."""
     if type(value) is Json:
-        return orjson.Fragment(value)
+        return orjson.Fragment(bytes(value))  # it takes no subclass
     if isinstance(value, BaseMessage):
         return _message(value)
     if isinstance(value, type) or (callable(value) and not hasattr(value, "model_dump")):

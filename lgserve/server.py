@@ -32,10 +32,11 @@ from lgserve.engine.executor import RunExecutor
 from lgserve.engine.janitor import Janitor
 from lgserve.engine.tasks import TaskSet
 from lgserve.engine.user_loop import UserLoopThread
-from lgserve.engine.watchdog import StallWatchdog
+from lgserve.engine.watchdog import Stall, StallWatchdog
 from lgserve.engine.worker import RunWorker, WorkerOptions
 from lgserve.graphs.loader import GraphSource
 from lgserve.graphs.registry import GraphRegistry, LoadReport
+from lgserve.graphs.schemas import context_for
 from lgserve.graphs.tracebacks import describe_error
 from lgserve.services.assistants import AssistantService
 from lgserve.services.cancelling import Canceller
@@ -73,6 +74,14 @@ class StartupReport:
     seconds: float
     graphs: tuple[GraphReport, ...]
     recovered_runs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    services: Services
+    graphs: GraphRegistry
+    worker: RunWorker
+    janitor: Janitor
 
 
 Announce = Callable[[StartupReport], None]
@@ -146,76 +155,24 @@ class Server:
     async def started(self) -> AsyncIterator[StartupReport]:
         """Serve while entered; the report says how the start went."""
         settings = self._settings
-        clock = SystemClock()
         async with AsyncExitStack() as stack:
             database = self._open_database(stack)
-            storage = SqliteStorage(database, clock, timedelta(seconds=settings.lease_seconds))
             user_loop = UserLoopThread(settings.n_jobs_per_worker, self._loop_factory)
             user_loop.start()
             stack.callback(user_loop.stop, 5)
             tasks = TaskSet()
             stack.push_async_callback(tasks.stop)
+            parts = self._wire(database, user_loop, tasks)
+            await self._start_site(stack, parts.services)
 
-            graphs = GraphRegistry()
-            store = SqliteStore(database)
-            checkpointers = SqliteCheckpointers(database)
-            state = ThreadStateService(
-                storage=storage,
-                graphs=graphs,
-                checkpointers=checkpointers,
-                store=store,
-                user_loop=user_loop,
-                clock=clock,
-            )
-            streams = LocalRunStreams(storage, clock, tasks.spawn)
-            worker = RunWorker(
-                storage=storage,
-                streams=streams,
-                checkpointers=checkpointers,
-                executor=RunExecutor(
-                    graphs=graphs,
-                    store=store,
-                    api_url=self._url,
-                    mask_errors=settings.mask_errors,
-                    trim=self._trim,
-                ),
-                user_loop=user_loop,
-                state=state,
-                clock=clock,
-                tasks=tasks,
-                options=self._worker_options(),
-            )
-            canceller = Canceller(storage=storage, streams=streams, worker=worker)
-            threads = ThreadService(storage=storage, clock=clock, canceller=canceller, state=state)
-            assistants = AssistantService(
-                storage=storage, graphs=graphs, clock=clock, threads=threads
-            )
-            services = Services(
-                assistants=assistants,
-                threads=threads,
-                state=state,
-                runs=RunService(
-                    storage=storage,
-                    streams=streams,
-                    worker=worker,
-                    graphs=graphs,
-                    clock=clock,
-                    canceller=canceller,
-                    state=state,
-                ),
-                facts=ServerFacts(),
-            )
-            await self._start_site(stack, services)
-
-            loaded = await self._load_graphs(user_loop, graphs)
-            await assistants.create_system_assistants()
-            recovered = await worker.recover()
-            stack.push_async_callback(worker.drain, settings.grace_seconds)
-            worker.run()
-            janitor = Janitor(storage, store, clock, settings.resumable_ttl_seconds)
-            tasks.start(janitor.run(), "janitor")
-            self._start_watchdog(stack, user_loop, worker)
-            services.facts.loaded(loaded)
+            loaded = await self._load_graphs(user_loop, parts.graphs)
+            await parts.services.assistants.create_system_assistants()
+            recovered = await parts.worker.recover()
+            stack.push_async_callback(parts.worker.drain, settings.grace_seconds)
+            parts.worker.run()
+            tasks.start(parts.janitor.run(), "janitor")
+            self._start_watchdog(stack, user_loop, parts.worker)
+            parts.services.facts.loaded(loaded)
             yield StartupReport(
                 url=self._url,
                 data=self._data,
@@ -223,6 +180,69 @@ class Server:
                 graphs=tuple(_graph_report(report) for report in loaded),
                 recovered_runs=len(recovered),
             )
+
+    def _wire(self, database: SqliteDatabase, user_loop: UserLoopThread, tasks: TaskSet) -> _Parts:
+        """Give each part what it needs; nothing starts here."""
+        settings = self._settings
+        clock = SystemClock()
+        storage = SqliteStorage(database, clock, timedelta(seconds=settings.lease_seconds))
+        store = SqliteStore(database)
+        checkpointers = SqliteCheckpointers(database)
+        graphs = GraphRegistry()
+        streams = LocalRunStreams(storage, clock, tasks.spawn)
+        state = ThreadStateService(
+            storage=storage,
+            graphs=graphs,
+            checkpointers=checkpointers,
+            store=store,
+            user_loop=user_loop,
+            clock=clock,
+        )
+        worker = RunWorker(
+            storage=storage,
+            streams=streams,
+            checkpointers=checkpointers,
+            executor=self._executor(graphs, store),
+            user_loop=user_loop,
+            state=state,
+            clock=clock,
+            tasks=tasks,
+            options=self._worker_options(),
+        )
+        canceller = Canceller(storage=storage, streams=streams, worker=worker)
+        threads = ThreadService(storage=storage, clock=clock, canceller=canceller, state=state)
+        services = Services(
+            assistants=AssistantService(
+                storage=storage, graphs=graphs, clock=clock, threads=threads
+            ),
+            threads=threads,
+            state=state,
+            runs=RunService(
+                storage=storage,
+                streams=streams,
+                worker=worker,
+                graphs=graphs,
+                clock=clock,
+                canceller=canceller,
+                state=state,
+            ),
+            facts=ServerFacts(
+                storage={"kind": "sqlite", "path": self._data},
+                queue={"n_jobs_per_worker": settings.n_jobs_per_worker},
+            ),
+        )
+        janitor = Janitor(storage, store, clock, settings.resumable_ttl_seconds)
+        return _Parts(services=services, graphs=graphs, worker=worker, janitor=janitor)
+
+    def _executor(self, graphs: GraphRegistry, store: SqliteStore) -> RunExecutor:
+        return RunExecutor(
+            graphs=graphs,
+            store=store,
+            api_url=self._url,
+            mask_errors=self._settings.mask_errors,
+            context_for=context_for,
+            trim=self._trim,
+        )
 
     @property
     def _url(self) -> str:
@@ -259,7 +279,13 @@ class Server:
 
     async def _start_site(self, stack: AsyncExitStack, services: Services) -> None:
         app = build_app(services, self._api_options())
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=2,
+            handler_cancellation=True,
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.SockSite(runner, self._listener, backlog=1024).start()
@@ -294,11 +320,15 @@ class Server:
         self, stack: AsyncExitStack, user_loop: UserLoopThread, worker: RunWorker
     ) -> None:
         home = asyncio.get_running_loop()
+
+        def on_stall(stall: Stall) -> None:
+            home.call_soon_threadsafe(worker.stalled, stall)
+
         watchdog = StallWatchdog(
             user_loop,
             root=self._settings.project.root,
             threshold_seconds=self._settings.stall_seconds,
-            on_stall=lambda stall: home.call_soon_threadsafe(worker.stalled, stall),
+            on_stall=on_stall,
         )
         watchdog.start()
         stack.callback(watchdog.stop)

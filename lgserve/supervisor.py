@@ -28,6 +28,8 @@ from typing import Any, Literal, Protocol
 from lgserve.core.errors import ConfigurationError
 from lgserve.settings import Settings
 
+#: A child's exit status: it cannot serve, and no change of code would help. It has said why.
+CANNOT_SERVE = 70
 INTERRUPTED = 130
 #: Beyond the grace its runs get, the time a child has to leave.
 _LEAVE_SECONDS = 3.0
@@ -156,9 +158,8 @@ class Supervisor:
                     self._reload(paths)
                 case _Ended(child) if child is self._child:
                     self._child = None
-                    if self._phase == "stopping":
-                        return 0
-                    self._take_its_place(child)
+                    if (status := self._follow_up(child.status)) is not None:
+                        return status
                 case event:
                     self._pass_on(event)
 
@@ -196,11 +197,17 @@ class Supervisor:
         if self._child is not None:
             self._child.terminate()
 
-    def _take_its_place(self, child: _Child) -> None:
+    def _follow_up(self, status: int) -> int | None:
+        """Act on the end of the child; return the exit status if it is the end of all."""
+        if self._phase == "stopping":
+            return 0
         if self._phase == "replacing":
             self._start()
+        elif status == CANNOT_SERVE and not self._served:
+            return 1
         else:
-            self._talk.died(child.status)
+            self._talk.died(status)
+        return None
 
     def _reload(self, paths: tuple[Path, ...]) -> None:
         """Replace the child; a config that cannot be read leaves everything as it is."""

@@ -49,7 +49,10 @@ class CodeFilter:
     def __init__(self, settings: Settings) -> None:
         self._files = {file.resolve() for file in settings.project.files}
         self._folders = _outermost(folder.resolve() for folder in _code_folders(settings))
-        self._data = settings.data
+        data = settings.data
+        # A data folder with the code in it, such as `--data .`, says nothing about what is data.
+        apart = data is not None and not any(f.is_relative_to(data) for f in self._folders)
+        self._data = data if apart else None
         self._include = settings.reload_include
         self._exclude = settings.reload_exclude
 

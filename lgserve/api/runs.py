@@ -179,9 +179,7 @@ async def _answer_result(
             return web.Response(body=result.result().body, headers=headers)
         return await _keep_alive(request, result, headers, interval)
 
-    if cancel_on_disconnect:
-        return await _watched(request, run, send, cancel=True)
-    return await send()
+    return await _watched(request, run, send, cancel=cancel_on_disconnect)
 
 
 async def _keep_alive(
@@ -229,22 +227,17 @@ async def _watched(
     *,
     cancel: bool,
 ) -> web.StreamResponse:
-    """Send until done or until the client goes; then, if `cancel`, stop the run."""
-    sending = asyncio.ensure_future(send())
-    gone = asyncio.ensure_future(request.wait_for_disconnection())
+    """Send; a client that goes cancels the handler, and with `cancel` the run as well."""
     try:
-        await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
-        if sending.done() and not isinstance(sending.exception(), ConnectionError):
-            return sending.result()
-        if cancel:
+        return await send()
+    except (asyncio.CancelledError, ConnectionError):
+        transport = request.transport
+        if cancel and (transport is None or transport.is_closing()):
             with contextlib.suppress(NotFoundError):
                 await services_of(request).runs.cancel(
                     run.thread_id, run.run_id, "interrupt", scope_of(request), wait=False
                 )
-        raise ConnectionResetError("the client has gone")
-    finally:
-        sending.cancel()
-        gone.cancel()
+        raise
 
 
 async def _find(request: web.Request) -> Run:

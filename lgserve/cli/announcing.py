@@ -1,4 +1,4 @@
-"""What `dev` and `serve` tell people: the banner, reloads, the end; JSON lines when nobody looks."""
+"""What `dev` and `serve` tell people: the banner, reloads, the end; or JSON lines."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 from lgserve import __version__, logs
 from lgserve.cli.binding import is_loopback
 from lgserve.cli.errors import say
+from lgserve.cli.state_file import write_state
 from lgserve.config_document import shown
 from lgserve.core.errors import ConfigurationError
 from lgserve.settings import Settings
@@ -32,8 +33,6 @@ class Launch:
     settings: Settings
     reload: bool
     started: float
-    #: The data lives in a temporary folder, for the child processes of one `lgserve dev`.
-    temporary_data: bool = False
     studio_url: str | None = None
 
 
@@ -47,12 +46,15 @@ class Announcer:
         self._banner = not self._json and sys.stderr.isatty()
 
     def ready(self, report: dict[str, Any], *, reloaded: bool) -> None:
-        """Write the banner, or after a reload one line."""
+        """Leave word for other commands, and write the banner, or after a reload one line."""
+        write_state(self._launch.settings.project.root, report["url"], __version__)
         seconds = time.monotonic() - self._launch.started
         if self._json:
             self._event("server.reloaded" if reloaded else "server.ready", **self._facts(report))
         elif reloaded:
-            self._line("reload", f"ready in {report['seconds']:.1f} s   {self._graphs_in_line(report)}")
+            self._line(
+                "reload", f"ready in {report['seconds']:.1f} s   {self._graphs_in_line(report)}"
+            )
             self._broken_graphs(report, indent=10)
         elif self._banner:
             self._write_banner(report, seconds)
@@ -77,7 +79,9 @@ class Announcer:
         if self._json:
             self._event("server.not_reloaded", level="error", error=error.message, hint=error.hint)
         else:
-            self._line("reload", f"{self._paint(error.message, '31')} → the last good version stays")
+            self._line(
+                "reload", f"{self._paint(error.message, '31')} → the last good version stays"
+            )
             if error.hint:
                 say(f"          hint: {error.hint}")
 
@@ -123,7 +127,7 @@ class Announcer:
             "pid": os.getpid(),
             "url": report["url"],
             "data": self._data(),
-            "config": shown(settings.project.path),
+            "config": _shown(settings.project.path),
             "seconds": round(report["seconds"], 3),
             "recovered_runs": report["recovered_runs"],
             "graphs": [
@@ -134,9 +138,7 @@ class Announcer:
 
     def _data(self) -> str:
         database = self._launch.settings.database
-        if database is None or self._launch.temporary_data:
-            return ":memory:"
-        return shown(database)
+        return ":memory:" if database is None else _shown(database)
 
     def _write_banner(self, report: dict[str, Any], seconds: float) -> None:
         launch, settings = self._launch, self._launch.settings
@@ -147,7 +149,7 @@ class Announcer:
         if launch.studio_url:
             studio = f"{launch.studio_url.rstrip('/')}/studio/?baseUrl={report['url']}"
             self._row("Studio", studio)
-        self._row("Config", f"./{shown(settings.project.path)}".replace(".//", "/"), f"({settings.project.found_how})")
+        self._row("Config", _shown(settings.project.path), f"({settings.project.found_how})")
         kept = self._data() != ":memory:"
         about = "SQLite, kept between starts · --fresh to reset" if kept else "gone at the stop"
         self._row("Data", self._data(), about)
@@ -216,9 +218,17 @@ class Announcer:
         return f"\x1b[{code}m{text}\x1b[0m" if self._color else text
 
 
+def _shown(path: Path) -> str:
+    """Write a path below the current folder as `./…`, which can be clicked in many terminals."""
+    text = shown(path)
+    return text if Path(text).is_absolute() else f"./{text}"
+
+
 def _hint(graph_id: str, error: str) -> str:
     """Return what to do about a graph that does not load."""
     _, quote, rest = error.partition("No module named '")
     package = rest.partition("'")[0].partition(".")[0]
-    install = f"pip install {package.replace('_', '-')}, or " if quote and package else "correct it, or "
+    install = (
+        f"pip install {package.replace('_', '-')}, or " if quote and package else "correct it, or "
+    )
     return f'{install}remove "{graph_id}" from graphs · other graphs are served'

@@ -36,7 +36,7 @@ def _listen(host: str, port: int) -> socket.socket:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     # A name such as localhost has two families; clients that were told 127.0.0.1 need IPv4.
     family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    return socket.create_server(address[:2], family=family, backlog=_BACKLOG)  # type: ignore[arg-type]
+    return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
 
 
 def _busy(port: int) -> CliError:

@@ -16,11 +16,10 @@ from typing import IO, Any
 import lgserve
 from lgserve.cli.errors import CliError, report
 from lgserve.cli.serving import serve_here
-from lgserve.core.errors import ConfigurationError
-from lgserve.supervisor import Order
+from lgserve.core.errors import LgserveError
+from lgserve.supervisor import CANNOT_SERVE, Order
 
 _PR_SET_PDEATHSIG = 1
-_COULD_NOT_START = 3
 
 
 def child_command() -> list[str]:
@@ -36,7 +35,7 @@ def main() -> None:
     listener, order_out, report_in, parent = map(int, sys.argv[-4:])
     _die_with(parent)
     # Ctrl-C reaches the whole foreground group; this process stops when its parent tells it to.
-    # It stays in the group, because only the foreground group may read the terminal (`breakpoint()`).
+    # It stays in that group, because no other may read the terminal (`breakpoint()` does).
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     pipe = os.fdopen(order_out, "rb")
     order = _read_order(pipe)
@@ -50,9 +49,9 @@ def _serve(order: Order, listener: socket.socket, report_in: int) -> int:
 
     try:
         return serve_here(order, listener, announce)
-    except ConfigurationError as exc:
-        report(CliError(exc.message, code="E_CONFIG", hint=exc.hint))
-        return _COULD_NOT_START
+    except LgserveError as exc:
+        report(CliError(exc.message, code="E_CANNOT_SERVE"))
+        return CANNOT_SERVE
 
 
 def _read_order(pipe: IO[bytes]) -> Order:

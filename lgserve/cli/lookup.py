@@ -13,6 +13,7 @@ from uuid import UUID
 
 from lgserve.cli.client import ApiClient
 from lgserve.cli.errors import CliError, ExitCode, usage_error
+from lgserve.cli.output import timestamp
 
 #: Threads that `runs list` and `runs show` look into when no thread is named.
 RECENT_THREADS = 100
@@ -44,16 +45,22 @@ def search_threads(
 
 
 def runs_of_thread(
-    client: ApiClient, thread_id: str, *, status: str | None = None, limit: int | None = None
+    client: ApiClient,
+    thread_id: str,
+    *,
+    status: str | None = None,
+    since: float = 0.0,
+    limit: int | None = None,
 ) -> Iterator[Row]:
-    """Yield the runs of a thread page by page, the newest first."""
+    """Yield the runs of a thread page by page, from the newest to the first that is too old."""
     offset, left = 0, limit
     while left is None or left > 0:
         size = 100 if left is None else min(left, 100)
         query = {"limit": size, "offset": offset, "status": status}
         page = client.get(f"/threads/{thread_id}/runs", query)
-        yield from page
-        if len(page) < size:
+        young = [row for row in page if timestamp(row.get("created_at")) >= since]
+        yield from young
+        if len(young) < size:
             return
         offset += size
         left = None if left is None else left - size
@@ -61,19 +68,21 @@ def runs_of_thread(
 
 def runs_of_recent_threads(
     client: ApiClient,
-    body: Mapping[str, Any],
     *,
     threads: int,
-    status: str | None,
-    limit: int | None,
+    status: str | None = None,
+    since: float = 0.0,
+    limit: int | None = None,
 ) -> tuple[list[Row], bool]:
     """Return the runs of the threads that changed last, and whether there are more threads."""
-    newest = {**body, "sort_by": "updated_at", "sort_order": "desc", "select": ["thread_id"]}
+    newest = {"sort_by": "updated_at", "sort_order": "desc", "select": ["thread_id"]}
     found = list(search_threads(client, newest, limit=threads + 1))
 
     def read(thread: Row) -> list[Row]:
         try:
-            return list(runs_of_thread(client, thread["thread_id"], status=status, limit=limit))
+            return list(
+                runs_of_thread(client, thread["thread_id"], status=status, since=since, limit=limit)
+            )
         except CliError as exc:
             if exc.exit_code is ExitCode.NOT_FOUND:  # deleted since the search
                 return []
@@ -105,9 +114,7 @@ def find_run(client: ApiClient, text: str, thread: str | None, threads: int) -> 
             return dict(client.get(f"/threads/{thread_id}/runs/{whole}"))
         rows = list(runs_of_thread(client, thread_id, limit=_PREFIX_RUNS))
     else:
-        rows, _ = runs_of_recent_threads(
-            client, {}, threads=threads, status=None, limit=_PREFIX_RUNS
-        )
+        rows, _ = runs_of_recent_threads(client, threads=threads, limit=_PREFIX_RUNS)
     prefix = whole or _prefix(text, "run")
     found = {row["run_id"]: row for row in rows if row["run_id"].startswith(prefix)}
     return found[_only(list(found), text, "run")]

@@ -6,7 +6,8 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -17,9 +18,9 @@ Format = Literal["table", "json", "jsonl", "yaml", "id"]
 TimeStyle = Literal["relative", "iso", "local", "epoch"]
 Row = Mapping[str, Any]
 
-_STATUS_STYLES = {
-    "success": "green", "ready": "green", "busy": "cyan", "running": "cyan", "pending": "yellow",
-    "interrupted": "yellow", "error": "red", "timeout": "red",
+_STATUS_COLORS = {
+    "success": "32", "busy": "36", "running": "36", "pending": "33", "interrupted": "33",
+    "error": "31", "timeout": "31",
 }  # fmt: skip
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 
@@ -30,7 +31,7 @@ class Column:
 
     name: str
     path: str
-    kind: Literal["text", "id", "time", "status", "number", "json"] = "text"
+    kind: Literal["text", "id", "time", "status", "number"] = "text"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,26 +242,53 @@ def _yaml(value: Any) -> str:
 
 
 def _draw(
-    columns: Sequence[Column], heads: Iterable[str], cells: Iterable[Sequence[str]], *, color: bool
+    columns: Sequence[Column], heads: Sequence[str], cells: Sequence[Sequence[str]], *, color: bool
 ) -> str:
-    """Draw an aligned table that fits the terminal."""
-    from rich.console import Console  # a sixth of a second, so only when a table is drawn
-    from rich.table import Table
-    from rich.text import Text
+    """Draw an aligned table that fits the terminal: texts give way, ids and numbers do not."""
+    lines = [[_one_line(text) for text in line] for line in cells]
+    widths = [max(map(_width, column)) for column in zip(heads, *lines, strict=True)]
+    least = [
+        len(head) if c.kind == "text" else w
+        for c, head, w in zip(columns, heads, widths, strict=True)
+    ]
+    room = shutil.get_terminal_size((100, 24)).columns - 2 * (len(columns) - 1)
+    while sum(widths) > room and (soft := [i for i, w in enumerate(widths) if w > least[i]]):
+        widest = max(soft, key=lambda i: widths[i])
+        widths[widest] = max(least[widest], widths[widest] - (sum(widths) - room))
+    drawn = [_draw_line(columns, heads, widths, dict.fromkeys(heads, "2") if color else {})]
+    drawn += [_draw_line(columns, line, widths, _STATUS_COLORS if color else {}) for line in lines]
+    return "".join(f"{line}\n" for line in drawn)
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
-    for column, head in zip(columns, heads, strict=True):
-        # Ids, times and numbers make no sense in part; the other columns give way.
-        kept = len(head) if column.kind in ("text", "json") else None
-        side: Literal["right", "left"] = "right" if column.kind == "number" else "left"
-        table.add_column(head, justify=side, no_wrap=True, min_width=kept)
-    for line in cells:
-        styles = [_STATUS_STYLES.get(text, "") for text in line]
-        table.add_row(*(Text(_one_line(t), style=s) for t, s in zip(line, styles, strict=True)))
-    width = shutil.get_terminal_size((100, 24)).columns
-    console = Console(
-        file=sys.stdout, width=width, force_terminal=color, no_color=not color, highlight=False
-    )
-    with console.capture() as captured:
-        console.print(table)
-    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+def _draw_line(
+    columns: Sequence[Column],
+    cells: Sequence[str],
+    widths: Sequence[int],
+    colors: Mapping[str, str],
+) -> str:
+    drawn = []
+    for column, text, width in zip(columns, cells, widths, strict=True):
+        cut = _cut(text, width)
+        blanks = " " * (width - _width(cut))
+        code = colors.get(text)
+        painted = f"\x1b[{code}m{cut}\x1b[0m" if code else cut
+        drawn.append(blanks + painted if column.kind == "number" else painted + blanks)
+    return "  ".join(drawn).rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    """Shorten a text to a width, with a sign that it goes on."""
+    if _width(text) <= width:
+        return text
+    kept = text[:width]
+    while _width(kept) > width - 1:
+        kept = kept[:-1]
+    return f"{kept}…"
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)

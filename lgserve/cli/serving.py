@@ -34,9 +34,7 @@ def serve_here(
     from lgserve.server import run_server  # two seconds of imports, only where it serves
 
     try:
-        return run_server(
-            settings, listener, lambda report: announce(dataclasses.asdict(report))
-        )
+        return run_server(settings, listener, lambda report: announce(dataclasses.asdict(report)))
     finally:
         logging.shutdown()
 

@@ -83,6 +83,8 @@ class RunExecutor:
     store: Any
     api_url: str
     mask_errors: bool
+    #: Makes what a graph takes as its context: `(graph, given) -> context`.
+    context_for: Callable[[Any, Mapping[str, Any]], Any]
     trim: Callable[[BaseException], str] = field(default=str)
 
     async def execute(self, execution: Execution) -> Outcome:
@@ -146,6 +148,7 @@ class RunExecutor:
         encoder = ChunkEncoder(kwargs["stream_mode"])
         given = await run_input(graph, config, kwargs, resumed=execution.run.resumed)
         options = _options(kwargs, execution)
+        options["context"] = self.context_for(graph, kwargs["context"])
         parts = (
             self._events(graph, given, config, options, execution)
             if "events" in kwargs["stream_mode"]
@@ -247,7 +250,6 @@ class BlockingError(RuntimeError):
 
 def _options(kwargs: Mapping[str, Any], execution: Execution) -> dict[str, Any]:
     options: dict[str, Any] = {
-        "context": kwargs["context"],
         "stream_mode": langgraph_modes(kwargs["stream_mode"]),
         "subgraphs": kwargs["subgraphs"],
         "control": execution.control,

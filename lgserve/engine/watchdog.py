@@ -17,6 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from lgserve.metrics import USER_LOOP_STALL_SECONDS
+
 if TYPE_CHECKING:
     from lgserve.engine.user_loop import UserLoopThread
 
@@ -92,6 +94,7 @@ class StallWatchdog:
             run_id=stall.run_id,
             seconds=seconds,
         )
+        USER_LOOP_STALL_SECONDS.observe(seconds)
         self._on_stall(timed)
         if stall.where in self._reported:
             return

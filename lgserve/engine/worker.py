@@ -185,15 +185,17 @@ class RunWorker:
     async def _claim_all(self) -> None:
         """Claim while there are free slots and claimable runs."""
         while self._free > 0 and not self._draining:
-            free, self._free = self._free, 0
+            # Half of what is free: runs that are being created meanwhile claim for themselves.
+            wanted = (self._free + 1) // 2
+            self._free -= wanted
             runs: list[Run] = []
             try:
-                runs = await self._claim(free)
+                runs = await self._claim(wanted)
             finally:
-                self._free += free - len(runs)
+                self._free += wanted - len(runs)
             for run in runs:
                 self.start(run)
-            if len(runs) < free:
+            if len(runs) < wanted:
                 self._backlog = False
                 return
 

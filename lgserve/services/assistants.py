@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from lgserve import jsonio
 from lgserve.core.clock import to_iso
-from lgserve.core.errors import ConflictError, GraphNotFoundError, NotFoundError
+from lgserve.core.errors import (
+    ConflictError,
+    GraphNotFoundError,
+    InvalidRequestError,
+    NotFoundError,
+)
 from lgserve.core.ids import new_random_id, parse_uuid, system_assistant_id
 from lgserve.core.models import EVERYTHING, Assistant, AssistantFilter, Page, Scope
 from lgserve.services.merging import mirrored
@@ -59,14 +64,14 @@ class AssistantService:
         """Return the assistant id that an id or the name of a graph stands for.
 
         Raises:
-            NotFoundError: neither a UUID nor a graph.
+            InvalidRequestError: neither a UUID nor a graph.
         """
         found = parse_uuid(assistant_or_graph_id)
         if found is not None:
             return found
         if assistant_or_graph_id in self.graphs.ids():
             return system_assistant_id(assistant_or_graph_id)
-        raise NotFoundError(f"Assistant {assistant_or_graph_id} not found")
+        raise InvalidRequestError("Invalid assistant ID: must be a UUID or the id of a graph")
 
     async def create(
         self,
@@ -156,6 +161,8 @@ class AssistantService:
 
     async def count(self, where: AssistantFilter, scope: Scope) -> int:
         """Return how many assistants match."""
+        if where.graph_id is not None:
+            self._check_graph(where.graph_id)
         return await self.storage.read(lambda tx: tx.assistants.count(where, scope))
 
     def _check_graph(self, graph_id: str) -> None:
@@ -180,9 +187,9 @@ def _new(
     return Assistant(
         assistant_id=assistant_id,
         graph_id=graph_id,
-        config=jsonio.dumps(config),
-        context=jsonio.dumps(context),
-        metadata=jsonio.dumps(metadata),
+        config=jsonio.dumps_wire(config),
+        context=jsonio.dumps_wire(context),
+        metadata=jsonio.dumps_wire(metadata),
         name=name,
         created_at=now,
         updated_at=now,
@@ -199,12 +206,12 @@ def _patched(stored: Assistant, patch: AssistantPatch, now: str) -> Assistant:
             patch.config or {} if patch.config is not None else _without_configurable(stored),
             patch.context or {},
         )
-        config = jsonio.dumps(mirrored_config)
+        config = jsonio.dumps_wire(mirrored_config)
         if patch.context is not None or mirrored_context:
-            context = jsonio.dumps(mirrored_context)
+            context = jsonio.dumps_wire(mirrored_context)
     metadata = stored.metadata
     if patch.metadata is not None:
-        metadata = jsonio.dumps({**jsonio.loads(stored.metadata), **patch.metadata})
+        metadata = jsonio.dumps_wire({**jsonio.loads(stored.metadata), **patch.metadata})
     return replace(
         stored,
         graph_id=patch.graph_id or stored.graph_id,

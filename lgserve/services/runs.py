@@ -202,16 +202,25 @@ class RunService:
         scope: Scope,
         attach: Callable[[RunLog], T],
     ) -> tuple[Run, T]:
-        """Insert the run and claim it in one transaction; `attach` gets its log before it starts."""
+        """Create a run, come what may of the caller: a claimed run must be started."""
+        creating = asyncio.ensure_future(self._create_now(thread_id, request, scope, attach))
+        return await asyncio.shield(creating)
+
+    async def _create_now(
+        self,
+        thread_id: str | None,
+        request: RunRequest,
+        scope: Scope,
+        attach: Callable[[RunLog], T],
+    ) -> tuple[Run, T]:
+        """Insert and claim the run in one transaction; `attach` gets its log before it starts."""
         assistant_id = self._resolve(request.assistant_id)
         if thread_id is None and (request.command or {}).get("resume") is not None:
             raise BadRequestError("You must provide a thread_id when resuming.")
         owner = self.worker.reserve()
         try:
-            run, replaced = await asyncio.shield(
-                self.storage.write(
-                    lambda tx: self._insert(tx, thread_id, assistant_id, request, scope, owner)
-                )
+            run, replaced = await self.storage.write(
+                lambda tx: self._insert(tx, thread_id, assistant_id, request, scope, owner)
             )
         except BaseException:
             if owner is not None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lgserve import jsonio
-
 _REFERENCE = ("checkpoint_id", "thread_id", "checkpoint_ns", "checkpoint_map")
+#: The reference names the parts of a new checkpoint in another order than those of a stored one.
+_UPDATED_ORDER = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
 
-EMPTY_STATE = jsonio.dumps(
-    {
+
+def empty_view() -> dict[str, Any]:
+    """Return the state of a thread that has none."""
+    return {
         "values": {},
         "next": [],
         "tasks": [],
@@ -22,7 +24,6 @@ EMPTY_STATE = jsonio.dumps(
         "checkpoint_id": None,
         "parent_checkpoint_id": None,
     }
-)
 
 
 def state_view(snapshot: Any) -> dict[str, Any]:
@@ -44,6 +45,18 @@ def state_view(snapshot: Any) -> dict[str, Any]:
         "checkpoint_id": checkpoint and checkpoint.get("checkpoint_id"),
         "parent_checkpoint_id": parent and parent.get("checkpoint_id"),
     }
+
+
+def selected(view: dict[str, Any], select: Sequence[str]) -> dict[str, Any]:
+    """Return the selected members of a state; `values.<key>` is one key, no selection is all."""
+    if not select:
+        return view
+    keys = {name.removeprefix("values.") for name in select if name.startswith("values.")}
+    row = {name: view[name] for name in view if name in select}
+    if keys and "values" not in row:
+        values = view["values"] if isinstance(view["values"], Mapping) else {}
+        row = {"values": {key: values[key] for key in values if key in keys}, **row}
+    return row
 
 
 def task_view(task: Any) -> dict[str, Any]:
@@ -89,7 +102,8 @@ def reference(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def updated_view(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the answer to a state update: the new checkpoint, said in three ways."""
-    checkpoint = reference(config) or {}
+    found = reference(config) or {}
+    checkpoint = {name: found[name] for name in sorted(found, key=_UPDATED_ORDER.index)}
     return {
         "checkpoint": checkpoint,
         "configurable": checkpoint,

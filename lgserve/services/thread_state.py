@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from langgraph.errors import InvalidUpdateError
 
@@ -16,8 +16,9 @@ from lgserve.core.clock import to_iso
 from lgserve.core.errors import BadRequestError, ConflictError, NotFoundError
 from lgserve.core.models import Json, Run, Scope, Thread
 from lgserve.services.state_view import (
-    EMPTY_STATE,
+    empty_view,
     interrupts_by_task,
+    selected,
     state_view,
     updated_view,
 )
@@ -55,19 +56,24 @@ class ThreadStateService:
         scope: Scope,
         *,
         subgraphs: bool,
+        select: Sequence[str],
     ) -> Json:
-        """Return the latest state, or that of a checkpoint; a thread that has none is empty."""
+        """Return the latest state, or that of a checkpoint; a thread that has none is empty.
+
+        `select` names the members to return; none names all.
+        """
         thread = await self._thread(thread_id, scope)
         config = thread_config(thread_id, checkpoint)
+        named = checkpoint.get("checkpoint_id")
         if graph_id_of(thread) is None:
-            return EMPTY_STATE if not checkpoint else _missing(checkpoint)
+            return _missing(named) if named else jsonio.dumps(selected(empty_view(), select))
 
         async def work() -> Json:
             async with self._graph(thread, config, "threads.read") as graph:
-                snapshot = await graph.aget_state(config, subgraphs=subgraphs)
-                if checkpoint.get("checkpoint_id") and snapshot.created_at is None:
-                    return _missing(checkpoint)
-                return jsonio.dumps_wire(state_view(snapshot))
+                snapshot = await _of_subgraph(graph.aget_state(config, subgraphs=subgraphs))
+                if named and snapshot.created_at is None:
+                    return _missing(named)
+                return jsonio.dumps_wire(selected(state_view(snapshot), select))
 
         return await self.user_loop.run(work)
 
@@ -80,8 +86,9 @@ class ThreadStateService:
         metadata: Mapping[str, Any] | None,
         checkpoint: Mapping[str, Any],
         scope: Scope,
+        select: Sequence[str],
     ) -> Json:
-        """Return states, newest first, as a JSON array."""
+        """Return states, newest first, as a JSON array; of each the selected members."""
         thread = await self._thread(thread_id, scope)
         if graph_id_of(thread) is None or limit <= 0:
             return Json(b"[]")
@@ -93,8 +100,7 @@ class ThreadStateService:
                 states = graph.aget_state_history(
                     config, filter=metadata, before=earlier, limit=limit
                 )
-                rows = [jsonio.dumps_wire(state_view(state)) async for state in states]
-                return Json(b"[%b]" % b",".join(rows))
+                return await _of_subgraph(_encoded(states, select))
 
         return await self.user_loop.run(work)
 
@@ -106,7 +112,8 @@ class ThreadStateService:
             ConflictError: the thread has runs in flight.
         """
         thread = await self._thread(thread_id, scope)
-        if graph_id_of(thread) is None:
+        graph_id = graph_id_of(thread)
+        if graph_id is None:
             raise BadRequestError(
                 f"Thread '{thread_id}' has no assigned graph ID. Run an assistant on it first,"
                 " or set graph_id in its metadata."
@@ -114,7 +121,9 @@ class ThreadStateService:
         busy = await self.storage.lookup(lambda tx: tx.runs.in_flight(thread_id))
         if busy:
             raise ConflictError(f"Thread {thread_id} has in-flight runs: {_named(busy)}")
+        await self._check_checkpoint(thread_id, update.checkpoint)
         config = thread_config(thread_id, update.checkpoint)
+        config["configurable"]["graph_id"] = graph_id  # goes into the checkpoint's metadata
 
         async def work() -> tuple[Json, Json, Json, bool]:
             async with self._graph(thread, config, "threads.update") as graph:
@@ -196,6 +205,15 @@ class ThreadStateService:
             raise NotFoundError(f"Thread with ID {thread_id} not found")
         return found
 
+    async def _check_checkpoint(self, thread_id: str, checkpoint: Mapping[str, Any]) -> None:
+        """Refuse to go on from a checkpoint that is not there: LangGraph would start afresh."""
+        named = checkpoint.get("checkpoint_id")
+        namespace = checkpoint.get("checkpoint_ns") or ""
+        if named and not await self.storage.lookup(
+            lambda tx: tx.threads.has_checkpoint(thread_id, namespace, named)
+        ):
+            _missing(named)
+
     async def _settle(
         self,
         thread_id: str,
@@ -236,8 +254,23 @@ def thread_config(thread_id: str, checkpoint: Mapping[str, Any]) -> dict[str, An
     return {"configurable": {"checkpoint_ns": "", **reference, "thread_id": thread_id}}
 
 
-def _missing(checkpoint: Mapping[str, Any]) -> Json:
-    raise NotFoundError(f"Checkpoint {checkpoint.get('checkpoint_id')} not found")
+def _missing(checkpoint_id: str) -> NoReturn:
+    raise NotFoundError(f"Checkpoint {checkpoint_id} not found")
+
+
+async def _encoded(states: AsyncIterator[Any], select: Sequence[str]) -> Json:
+    rows = [jsonio.dumps_wire(selected(state_view(state), select)) async for state in states]
+    return Json(b"[%b]" % b",".join(rows))
+
+
+async def _of_subgraph(read: Awaitable[T]) -> T:
+    """Await a read of state; LangGraph refuses a namespace whose subgraph it does not know."""
+    try:
+        return await read
+    except ValueError as exc:
+        if not str(exc).startswith("Subgraph "):
+            raise
+        raise NotFoundError(str(exc)) from exc
 
 
 def _named(runs: Sequence[Run]) -> str:

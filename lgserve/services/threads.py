@@ -71,7 +71,9 @@ class ThreadService:
             stored = tx.threads.find(thread_id, scope)
             if stored is None:
                 raise NotFoundError
-            merged = jsonio.dumps({**jsonio.loads(stored.metadata), **(metadata or {}), **scope})
+            merged = jsonio.dumps_wire(
+                {**jsonio.loads(stored.metadata), **(metadata or {}), **scope}
+            )
             tx.threads.set_metadata(thread_id, merged, now)
             return replace(stored, metadata=merged, updated_at=now)
 
@@ -124,7 +126,7 @@ def new_thread(thread_id: str, metadata: Mapping[str, Any], now: str) -> Thread:
         created_at=now,
         updated_at=now,
         state_updated_at=now,
-        metadata=jsonio.dumps(metadata),
+        metadata=jsonio.dumps_wire(metadata),
         status="idle",
         config=EMPTY_OBJECT,
         values=None,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 import ormsgpack
@@ -77,40 +79,98 @@ def unpack_versions(data: bytes) -> tuple[dict[str, Version], list[str]]:
     return versions, inline
 
 
-def put_checkpoint(
+class Change(NamedTuple):
+    """What one call of a saver stores: a checkpoint and the values new with it, or writes."""
+
+    checkpoint: CheckpointRow | None
+    values: Sequence[NewValue]
+    writes: Sequence[WriteRow]
+
+
+def store_changes(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
+    """Store changes in order; a known version of a channel stays as it is.
+
+    Many rows go into one statement: each that is run gives the interpreter to other threads, and
+    getting it back costs more than the statement.
+    """
+    puts = [(change.checkpoint, change.values) for change in changes if change.checkpoint]
+    small = [
+        (row.thread_id, row.checkpoint_ns, *value, None)
+        for row, values in puts
+        for value in values
+        if len(value.data) <= LARGEST_INLINE
+    ]
+    _insert(connection, _CHECKPOINTS, [row for row, _ in puts])
+    _insert(connection, _VERSIONS, small)
+    _insert(connection, _WRITES, [write for change in changes for write in change.writes])
+    for row, values in puts:
+        large = [value for value in values if len(value.data) > LARGEST_INLINE]
+        if large:
+            _store_large(connection, row, large)
+
+
+class _Insert(NamedTuple):
+    head: str
+    width: int
+    tail: str
+
+
+_CHECKPOINTS = _Insert(
+    "INSERT OR REPLACE INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_id,"
+    " run_id, metadata, versions, kind, checkpoint)",
+    9,
+    "",
+)
+_VERSIONS = _Insert(
+    "INSERT INTO channel_versions (thread_id, checkpoint_ns, channel, version, kind, data, blob_id)",
+    7,
+    " ON CONFLICT DO NOTHING",
+)
+_WRITES = _Insert(
+    "INSERT INTO checkpoint_writes (thread_id, checkpoint_ns, checkpoint_id, task_id, idx,"
+    " task_path, channel, run_id, kind, data)",
+    10,
+    """ ON CONFLICT DO UPDATE SET task_path = excluded.task_path, channel = excluded.channel,
+        run_id = excluded.run_id, kind = excluded.kind, data = excluded.data, blob_id = NULL,
+        blob_start = 0, blob_length = 0, split = 0
+    WHERE excluded.idx < 0""",
+)
+
+
+def _insert(
+    connection: sqlite3.Connection, into: _Insert, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    done = 0
+    for size in (64, 32, 16, 8, 4, 2, 1):  # few sizes: statements are compiled once
+        while len(rows) - done >= size:
+            parameters = list(chain.from_iterable(rows[done : done + size]))
+            connection.execute(_insert_statement(into, size), parameters)
+            done += size
+
+
+@cache
+def _insert_statement(into: _Insert, rows: int) -> str:
+    row = f"({','.join('?' * into.width)})"
+    return f"{into.head} VALUES {','.join([row] * rows)}{into.tail}"
+
+
+def _store_large(
     connection: sqlite3.Connection, row: CheckpointRow, values: Sequence[NewValue]
 ) -> None:
-    """Store a checkpoint and the values that are new with it; a known version stays as it is."""
-    connection.execute(_PUT_CHECKPOINT, row)
-    bases: dict[str, Version] | None = None
+    versions = _parent_versions(connection, row)
     for value in values:
-        key = (row.thread_id, row.checkpoint_ns, value.channel, value.version, value.kind)
-        if len(value.data) <= LARGEST_INLINE:
-            connection.execute(_PUT_VERSION, (*key, value.data, None))
-        elif not _has_version(connection, key):
-            if bases is None:
-                bases = _parent_versions(connection, row)
-            base = _find_base(connection, row, value.channel, bases)
+        key = (row.thread_id, row.checkpoint_ns, value.channel, value.version)
+        if not _has_version(connection, key):
+            base = _find_base(connection, row, value.channel, versions)
             blob_id = _put_blob(connection, row, value, base)
-            connection.execute(_PUT_VERSION, (*key, None, blob_id))
-
-
-_PUT_CHECKPOINT = """
-    INSERT OR REPLACE INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_id, run_id,
-        metadata, versions, kind, checkpoint)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_PUT_VERSION = """
-    INSERT INTO channel_versions (thread_id, checkpoint_ns, channel, version, kind, data, blob_id)
-    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
-"""
+            _insert(connection, _VERSIONS, [(*key, value.kind, None, blob_id)])
 
 
 def _has_version(connection: sqlite3.Connection, key: tuple[Any, ...]) -> bool:
     found = connection.execute(
         "SELECT 1 FROM channel_versions"
         " WHERE thread_id = ? AND checkpoint_ns = ? AND channel = ? AND version = ?",
-        key[:4],
+        key,
     )
     return found.fetchone() is not None
 
@@ -171,22 +231,6 @@ def _share_writes(
                 " AND task_id = ? AND idx = ?",
                 (rest, shared.start, blob_id, *shared[1:], *key, task_id, idx),
             )
-
-
-def put_writes(connection: sqlite3.Connection, rows: Sequence[WriteRow]) -> None:
-    """Store writes of a task; those that are known stay, but for the special ones (`idx < 0`)."""
-    connection.executemany(_PUT_WRITE, rows)
-
-
-_PUT_WRITE = """
-    INSERT INTO checkpoint_writes (thread_id, checkpoint_ns, checkpoint_id, task_id, idx, task_path,
-        channel, run_id, kind, data)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET task_path = excluded.task_path, channel = excluded.channel,
-        run_id = excluded.run_id, kind = excluded.kind, data = excluded.data, blob_id = NULL,
-        blob_start = 0, blob_length = 0, split = 0
-    WHERE excluded.idx < 0
-"""
 
 
 def latest_checkpoint_id(

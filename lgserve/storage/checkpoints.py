@@ -38,6 +38,7 @@ from lgserve.storage.checkpoint_reader import (
     checkpoint_config,
 )
 from lgserve.storage.checkpoint_rows import (
+    Change,
     CheckpointRow,
     NewValue,
     WriteRow,
@@ -47,8 +48,7 @@ from lgserve.storage.checkpoint_rows import (
     latest_checkpoint_id,
     pack_versions,
     prune_checkpoints,
-    put_checkpoint,
-    put_writes,
+    store_changes,
 )
 from lgserve.storage.database import SqliteDatabase
 
@@ -99,13 +99,13 @@ class SaverScope:
     failure: BaseException | None = None
     last: LastCheckpoint | None = None
     made: set[str] = field(default_factory=set)
-    _waiting: deque[_Work[None]] = field(default_factory=deque)
+    _waiting: deque[Change] = field(default_factory=deque)
     _posted: bool = False
     _ticket: int = 0
 
-    def post(self, db: SqliteDatabase, work: _Work[None]) -> None:
-        """Have the work done soon; works that wait share a place in the writer's queue."""
-        self._waiting.append(work)
+    def post(self, db: SqliteDatabase, change: Change) -> None:
+        """Have a change stored soon; those that wait share a place in the writer's queue."""
+        self._waiting.append(change)
         if not self._posted:
             self._posted = True
             self._ticket = db.post(self._flush, self._fail)
@@ -117,10 +117,9 @@ class SaverScope:
     def _flush(self, connection: sqlite3.Connection) -> None:
         # The order matters: what is appended after this line is posted anew.
         self._posted = False
-        for _ in range(len(self._waiting)):
-            work = self._waiting.popleft()
-            if not self.closed:
-                work(connection)
+        changes = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if not self.closed:
+            store_changes(connection, changes)
 
     def _fail(self, error: BaseException) -> None:
         self.failure = self.failure or error
@@ -154,8 +153,7 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Store a checkpoint and the values of its new versions."""
-        work = self._checkpoint(config, checkpoint, metadata, new_versions)
-        await self._write(work)
+        await self._write(self._checkpoint(config, checkpoint, metadata, new_versions))
         return checkpoint_config(*_place(config), checkpoint["id"])
 
     def put(
@@ -166,8 +164,7 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """As `aput`, for a caller in a thread."""
-        work = self._checkpoint(config, checkpoint, metadata, new_versions)
-        self._write_sync(work)
+        self._write_sync(self._checkpoint(config, checkpoint, metadata, new_versions))
         return checkpoint_config(*_place(config), checkpoint["id"])
 
     async def aput_writes(
@@ -196,8 +193,8 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         checkpoint: Checkpoint,
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
-    ) -> _Work[None]:
-        """Serialize a checkpoint; return the work that stores it."""
+    ) -> Change:
+        """Serialize a checkpoint."""
         thread_id, checkpoint_ns = _place(config)
         checkpoint_id = checkpoint["id"]
         versions = checkpoint["channel_versions"]
@@ -225,7 +222,7 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
             self._scope.made.add(checkpoint_id)
             if not checkpoint_ns:
                 self._scope.last = LastCheckpoint(checkpoint_id, metadata)
-        return partial(put_checkpoint, row=row, values=new)
+        return Change(row, new, ())
 
     def _writes(
         self,
@@ -233,8 +230,8 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         writes: Sequence[tuple[str, Any]],
         task_id: str,
         task_path: str,
-    ) -> _Work[None]:
-        """Serialize a task's writes; return the work that stores them."""
+    ) -> Change:
+        """Serialize a task's writes."""
         place = _place(config)
         checkpoint_id: str = config["configurable"]["checkpoint_id"]
         scope = self._scope
@@ -252,7 +249,7 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
             )
             for idx, (channel, value) in enumerate(writes)
         ]
-        return partial(put_writes, rows=rows)
+        return Change(None, (), rows)
 
     def _dump(
         self, value: Any, channel: str, task_id: str = "", task_path: str = ""
@@ -266,21 +263,21 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
                 f" {type(value).__module__}.{type(value).__qualname__})"
             ) from exc
 
-    async def _write(self, work: _Work[None]) -> None:
-        if not self._posted(work):
-            await self._db.write(work)
+    async def _write(self, change: Change) -> None:
+        if not self._posted(change):
+            await self._db.write(partial(store_changes, changes=(change,)))
 
-    def _write_sync(self, work: _Work[None]) -> None:
-        if not self._posted(work):
-            self._db.write_sync(work)
+    def _write_sync(self, change: Change) -> None:
+        if not self._posted(change):
+            self._db.write_sync(partial(store_changes, changes=(change,)))
 
-    def _posted(self, work: _Work[None]) -> bool:
-        """Post the work, or drop it, if the scope says so; False leaves it to the caller."""
+    def _posted(self, change: Change) -> bool:
+        """Post the change, or drop it, if the scope says so; False leaves it to the caller."""
         scope = self._scope
         if scope is None or (scope.wait and not scope.closed):
             return False
         if not scope.closed:
-            scope.post(self._db, work)
+            scope.post(self._db, change)
         return True
 
     # --- read
@@ -356,7 +353,7 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         )
 
     def _lookup(self, work: _Work[T]) -> T:
-        return self._db.lookup(partial(_in_one_moment, work=work))
+        return self._db.lookup_snapshot(work)
 
     async def _settled(self) -> None:
         """Wait until what may concern a reader is committed: a run's own writes, else all."""
@@ -512,17 +509,6 @@ def _written_by(task_id: str, task_path: str) -> str:
         return ""
     node = task_path.rpartition(", ")[2]
     return f", written by node '{node}'," if node else f", written by task {task_id},"
-
-
-def _in_one_moment(connection: sqlite3.Connection, work: _Work[T]) -> T:
-    """Run a read that takes several statements, so that no write shows between them."""
-    if connection.in_transaction:
-        return work(connection)
-    connection.execute("BEGIN")
-    try:
-        return work(connection)
-    finally:
-        connection.execute("ROLLBACK")
 
 
 def _nothing(_: sqlite3.Connection) -> None:

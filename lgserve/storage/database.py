@@ -138,6 +138,10 @@ class SqliteDatabase:
         """Run a read on the caller's thread: for a few rows by key, where a hop costs more."""
         return work(self._reader())
 
+    def lookup_snapshot(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """As `lookup`, for a few statements between which no write may show."""
+        return self._read(work)
+
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._reader()
         connection.execute("BEGIN")

@@ -27,7 +27,7 @@ class Where:
     def add_contains(self, column: str, wanted: Mapping[str, Any] | None) -> None:
         """Ask that a JSON column contains an object; nothing is asked by an empty one."""
         if wanted:
-            self.add(f"json_contains({column}, ?)", jsonio.dumps(wanted).decode())
+            self.add(f"json_contains({column}, ?)", jsonio.dumps_wire(wanted).decode())
 
     @property
     def sql(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from lgserve.core.models import Json, Page, Scope, Thread, ThreadFilter
@@ -16,6 +17,7 @@ _COLUMNS = (
     'thread_id, created_at, updated_at, state_updated_at, metadata, status, config, "values",'
     " interrupts, error, values_in_state"
 )
+Label = tuple[str, str]
 _ORDER = ("thread_id", "status", "created_at", "updated_at", "state_updated_at")
 
 #: Larger values are not kept in the row a second time: they are read from the latest checkpoint.
@@ -103,7 +105,7 @@ class SqliteThreads:
 
     def delete_by_metadata(self, metadata: Mapping[str, Any], scope: Scope) -> list[str]:
         """Remove all matching threads."""
-        clause = _where(ThreadFilter(metadata=metadata), scope)
+        clause = _where(ThreadFilter(), metadata, scope)
         ids = [
             row[0]
             for row in self._db.execute(
@@ -118,8 +120,11 @@ class SqliteThreads:
         """Return a page of matching threads."""
         if page.sort_by not in _ORDER:
             raise ValueError(page.sort_by)
-        clause = _where(where, scope)
-        self._narrow(clause, where, page)
+        labels, rest = _labels(where.metadata)
+        clause = _where(where, rest, scope)
+        entry = self._entry(labels, page)
+        for label in labels:
+            clause.add(_IN_LABELS if label == entry else _HAS_LABEL, *label)
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM threads{clause.sql}"
             + order_and_page(page.sort_by, "thread_id", page),
@@ -129,39 +134,41 @@ class SqliteThreads:
 
     def count(self, where: ThreadFilter, scope: Scope) -> int:
         """Return how many match, from the kept counts or the labels where they suffice."""
-        labels = _labels(where.metadata)
-        plain = where.values is None and where.ids is None and not scope
-        if plain and not where.metadata:
+        labels, rest = _labels(where.metadata)
+        plain = where.values is None and where.ids is None and not scope and not rest
+        if plain and not labels:
             sql = "SELECT sum(total) FROM status_counts WHERE noun = 'thread'"
             narrowed = ("", ()) if where.status is None else (" AND status = ?", (where.status,))
             return int(self._db.execute(sql + narrowed[0], narrowed[1]).fetchone()[0])
-        if plain and where.status is None and len(labels) == len(where.metadata or ()) == 1:
+        if plain and where.status is None and len(labels) == 1:
             return self._labelled(labels[0])
-        clause = _where(where, scope)
-        if labels:
-            clause.add(_IN_LABELS, *labels[0])
+        clause = _where(where, rest, scope)
+        for label in labels:
+            clause.add(_IN_LABELS, *label)
         sql = f"SELECT count(*) FROM threads{clause.sql}"
         return int(self._db.execute(sql, clause.parameters).fetchone()[0])
 
-    def _narrow(self, clause: Where, where: ThreadFilter, page: Page) -> None:
-        """Enter by the rarest label where that touches fewer rows than walking in order."""
-        labels = _labels(where.metadata)
+    def _entry(self, labels: list[Label], page: Page) -> Label | None:
+        """Return the rarest label where entering by it touches fewer rows than walking in order."""
         if not labels:
-            return
+            return None
         found, label = min((self._labelled(label), label) for label in labels)
         (total,) = self._db.execute(
             "SELECT sum(total) FROM status_counts WHERE noun = 'thread'"
         ).fetchone()
         walked = (page.offset + page.limit) * (total or 0) / max(found, 1)
-        if found < walked:
-            clause.add(_IN_LABELS, *label)
+        return label if found < walked else None
 
-    def _labelled(self, label: tuple[str, Any]) -> int:
+    def _labelled(self, label: Label) -> int:
         sql = "SELECT count(*) FROM thread_labels WHERE name = ? AND value = ?"
         return int(self._db.execute(sql, label).fetchone()[0])
 
 
 _IN_LABELS = "thread_id IN (SELECT thread_id FROM thread_labels WHERE name = ? AND value = ?)"
+_HAS_LABEL = (
+    "EXISTS (SELECT 1 FROM thread_labels WHERE name = ? AND value = ?"
+    " AND thread_labels.thread_id = threads.thread_id)"
+)
 
 
 def kept_values(values: Json | None) -> tuple[Json | None, bool]:
@@ -171,23 +178,27 @@ def kept_values(values: Json | None) -> tuple[Json | None, bool]:
     return values, False
 
 
-def _labels(metadata: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
-    """Return the wanted members that are kept as labels."""
-    return [
-        (name, value)
-        for name, value in (metadata or {}).items()
-        if isinstance(value, str) and "\x00" not in value
-    ]
+def _labels(metadata: Mapping[str, Any] | None) -> tuple[list[Label], dict[str, Any]]:
+    """Split wanted metadata into members that are kept as labels, and the rest."""
+    labels: list[Label] = []
+    rest: dict[str, Any] = {}
+    for name, value in (metadata or {}).items():
+        if isinstance(value, str) and "\x00" not in value and "\x00" not in name:
+            labels.append((name, value))
+        else:
+            rest[name] = value
+    return labels, rest
 
 
-def _where(wanted: ThreadFilter, scope: Scope) -> Where:
+def _where(wanted: ThreadFilter, metadata: Mapping[str, Any], scope: Scope) -> Where:
+    """Return the clause for all that is wanted but labels."""
     clause = Where()
     clause.add_contains("metadata", scope)
-    clause.add_contains("metadata", wanted.metadata)
+    clause.add_contains("metadata", metadata)
     if wanted.status is not None:
         clause.add("status = ?", wanted.status)
     if wanted.ids is not None:
-        clause.add(f"thread_id IN ({','.join('?' * len(wanted.ids))})", *wanted.ids)
+        clause.add("thread_id IN (SELECT value FROM json_each(?))", json.dumps(wanted.ids))
     clause.add_contains('"values"', wanted.values)
     return clause
 

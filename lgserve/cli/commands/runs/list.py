@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from lgserve.cli.client import ApiClient
 from lgserve.cli.context import Session, open_session
 from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import (
@@ -95,28 +96,28 @@ def list_runs(
     The API lists the runs of one thread. Without --thread, the threads that changed last are
     looked into (100 of them, see --threads).
     """
-    oldest = time.time() - parse_seconds(since) if since else 0.0
-    filtered = bool(graph or since)
-    wanted = None if everything or filtered else offset + limit
-    if thread is not None:
-        thread_id = find_thread_id(session.client, thread)
-        rows, more = (
-            list(runs_of_thread(session.client, thread_id, status=status, limit=wanted)),
-            False,
-        )
-    else:
-        rows, more = runs_of_recent_threads(
-            session.client, {}, threads=threads, status=status, limit=wanted
-        )
-    rows = [row for row in rows if _matches(row, graph, oldest)]
+    # The server does not filter by graph: how many it must send cannot be known.
+    wanted = None if everything or graph else offset + limit
+    rows, more = _read(
+        session.client,
+        thread,
+        threads=threads,
+        status=status,
+        since=time.time() - parse_seconds(since) if since else 0.0,
+        limit=wanted,
+    )
+    rows = [row for row in rows if graph in (None, _graph_of(row))]
     rows.sort(key=lambda row: timestamp(row.get("created_at")), reverse=True)
-    shown = rows[offset:] if everything else rows[offset : offset + limit]
-    session.out.rows(RUNS, shown)
+    session.out.rows(RUNS, rows[offset:] if everything else rows[offset : offset + limit])
     if more:
         session.out.note(
             f"looked into the {threads} threads that changed last · more: --threads N, --thread ID"
         )
 
 
-def _matches(row: Row, graph: str | None, oldest: float) -> bool:
-    return (graph is None or _graph_of(row) == graph) and timestamp(row.get("created_at")) >= oldest
+def _read(
+    client: ApiClient, thread: str | None, *, threads: int, **filters: Any
+) -> tuple[list[dict[str, Any]], bool]:
+    if thread is None:
+        return runs_of_recent_threads(client, threads=threads, **filters)
+    return list(runs_of_thread(client, find_thread_id(client, thread), **filters)), False

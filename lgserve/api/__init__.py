@@ -1,0 +1,1 @@
+"""The HTTP API on aiohttp: handlers parse, call one service method, encode."""

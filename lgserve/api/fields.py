@@ -1,0 +1,205 @@
+"""Types of body fields, as strict as JSON is, and the sentence that says what is wrong with one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+from typing_extensions import TypedDict
+
+from lgserve import jsonio
+from lgserve.core.errors import InvalidRequestError
+from lgserve.core.ids import parse_uuid
+from lgserve.core.vocabulary import StreamMode
+
+T = TypeVar("T")
+Object = dict[str, Any]
+
+#: What an error shows of a wrong value, in characters, and how many wrong values it shows.
+_EXCERPT = 80
+_WRONG_FIELDS = 3
+#: JSON's integers that every client can write; more rows than any list has.
+_LARGEST = 2**53
+#: About 300 years: what can still be added to a date.
+_LONGEST = 10**10
+
+
+class Body(BaseModel):
+    """A JSON object from a client; members that the API does not know are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+def _not_null(value: Any) -> Any:
+    if value is None:
+        raise PydanticCustomError("null", "Input should not be null")
+    return value
+
+
+def _integral(value: Any) -> Any:
+    """Let 2.0 be an integer: JSON knows one kind of number."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PydanticCustomError("number", "Input should be a number")
+    if not -_LONGEST <= value <= _LONGEST:
+        raise PydanticCustomError("number", "Input should be a number of at most 10 digits")
+    return value
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _node_names(value: Any) -> Any:
+    if value == "*" or (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+        return value
+    raise PydanticCustomError("nodes", "Input should be '*' or an array of node names")
+
+
+def _texts_by_name(value: Any) -> Any:
+    if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
+        return value
+    raise PydanticCustomError("texts", "Input should be an object whose members are strings")
+
+
+def _checkpoint_id(value: Any) -> Any:
+    """Refuse what no checkpoint can be called; an empty id stands for the latest."""
+    if value and (not isinstance(value, str) or parse_uuid(value) is None):
+        raise InvalidRequestError("Invalid checkpoint ID")
+    return value or None
+
+
+def _not_yet(value: Any) -> None:
+    if value:
+        raise PydanticCustomError("unsupported", "not supported yet")
+
+
+def _in_given_order(value: Any, check: Callable[[Any], Any]) -> Any:
+    """Keep the order of an object's members: the answer shows them as they were sent."""
+    checked = check(value)
+    return {name: checked[name] for name in value if name in checked}
+
+
+#: May be left out, but not be null.
+Given = Annotated[T | None, BeforeValidator(_not_null)]
+#: Refused whenever it is given: better than to drop what somebody relies on.
+NotYet = Annotated[None, BeforeValidator(_not_yet)]
+
+Whole = Annotated[int, BeforeValidator(_integral)]
+Number = Annotated[int | float, BeforeValidator(_number)]
+Limit = Annotated[Whole, Field(ge=1, le=1000)]
+Offset = Annotated[Whole, Field(ge=0, le=_LARGEST)]
+#: One mistake is enough: a list of a million mistakes must not make a million sentences.
+_FIRST_MISTAKE = Field(fail_fast=True)
+Texts = Annotated[list[str], _FIRST_MISTAKE]
+TextsByName = Annotated[dict[str, str], BeforeValidator(_texts_by_name)]
+Nodes = Annotated[str | list[str] | None, BeforeValidator(_node_names)]
+StreamModes = Annotated[list[StreamMode], _FIRST_MISTAKE, BeforeValidator(_as_list)]
+CheckpointId = Annotated[str | None, BeforeValidator(_checkpoint_id)]
+
+
+class _Config(TypedDict, total=False):
+    __pydantic_config__ = ConfigDict(strict=True, extra="allow")  # type: ignore[misc]
+
+    tags: Texts
+    metadata: Object
+    recursion_limit: Whole
+    max_concurrency: Whole | None
+    run_name: str | None
+    configurable: Object
+
+
+class _Checkpoint(TypedDict, total=False):
+    __pydantic_config__ = ConfigDict(strict=True, extra="ignore")  # type: ignore[misc]
+
+    checkpoint_id: CheckpointId
+    checkpoint_ns: str | None
+    checkpoint_map: TextsByName | None
+
+
+#: LangChain's run configuration; members it does not list pass through.
+Config = Annotated[_Config, WrapValidator(_in_given_order)]
+#: A reference to a checkpoint: without an id the latest, with a namespace a subgraph's.
+Checkpoint = Annotated[_Checkpoint, WrapValidator(_in_given_order)]
+
+
+_REFERENCE = TypeAdapter(_Checkpoint)
+
+
+def checkpoint_reference(configurable: Mapping[str, Any]) -> Object:
+    """Return the reference to a checkpoint that stands among a config's own members.
+
+    Raises:
+        InvalidRequestError: it is none.
+    """
+    named = {
+        name: configurable[name] for name in _Checkpoint.__annotations__ if configurable.get(name)
+    }
+    try:
+        return dict(_REFERENCE.validate_python(named)) if named else {}
+    except ValidationError as exc:
+        raise InvalidRequestError(f"config.configurable.{describe(exc)}") from None
+
+
+def no_config() -> _Config:
+    """Return the config of a body that has none."""
+    return {}
+
+
+def uuid_text(value: str | None, noun: Literal["thread", "run", "assistant"]) -> str | None:
+    """Return an id from a body in its canonical form; an empty one counts as not given.
+
+    Raises:
+        InvalidRequestError: no UUID.
+    """
+    if not value:
+        return None
+    found = parse_uuid(value)
+    if found is None:
+        raise InvalidRequestError(f"Invalid {noun} ID: must be a UUID")
+    return found
+
+
+def describe(error: ValidationError) -> str:
+    """Say in a sentence a field what is wrong with it: `limit: Input should … (got 0)`."""
+    wrong = error.errors(include_url=False, include_context=False)
+    return "; ".join(_sentence(item) for item in wrong[:_WRONG_FIELDS])
+
+
+_MESSAGES = {
+    "dict_type": "Input should be an object",
+    "model_type": "Input should be an object",
+    "list_type": "Input should be an array",
+    "string_type": "Input should be a string",
+    "int_type": "Input should be an integer",
+    "bool_type": "Input should be true or false",
+}
+
+
+def _sentence(item: ErrorDetails) -> str:
+    message = f"{_path(item['loc'])}: {_MESSAGES.get(item['type'], item['msg'])}"
+    return message if item["type"] == "missing" else f"{message} (got {_excerpt(item['input'])})"
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
+    return text.removeprefix(".") or "request body"
+
+
+def _excerpt(value: Any) -> str:
+    """Return the beginning of a value as JSON."""
+    text = jsonio.dumps(value).decode()
+    return text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…"

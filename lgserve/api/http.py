@@ -1,0 +1,156 @@
+"""Reading requests and writing JSON: what all handlers share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from lgserve import jsonio
+from lgserve.api.fields import describe
+from lgserve.api.keys import OPTIONS, SERVICES, Services
+from lgserve.core.errors import BadRequestError, InvalidRequestError, PayloadTooLargeError
+from lgserve.core.ids import parse_uuid
+from lgserve.core.models import EVERYTHING, Json, Page, Scope
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+#: Deeper than anything that is said on purpose, and less than any of our parsers and encoders bear.
+MAX_DEPTH = 150
+#: SQL's integers end here; no list is longer.
+LARGEST = 2**63 - 1
+
+_NOT_JSON = "Invalid JSON in request body"
+_JSON_HEADERS = {"Content-Type": "application/json"}
+
+
+def services_of(request: web.Request) -> Services:
+    """Return the use cases."""
+    return request.app[SERVICES]
+
+
+def scope_of(request: web.Request) -> Scope:
+    """Return the metadata that what this request may see must contain."""
+    scope: Scope = request.get("scope", EVERYTHING)
+    return scope
+
+
+async def read_body(request: web.Request, model: type[ModelT]) -> ModelT:
+    """Return the request's JSON body, checked; its content type does not matter.
+
+    Raises:
+        InvalidRequestError: no JSON, or a field that is wrong; the message names it.
+        PayloadTooLargeError: larger than the server takes.
+    """
+    value = decode(await _read(request))
+    try:
+        return model.model_validate(value)
+    except ValidationError as exc:
+        raise InvalidRequestError(describe(exc)) from None
+
+
+def decode(raw: bytes) -> Any:
+    """Return the value of a JSON text from a client.
+
+    Raises:
+        InvalidRequestError: empty, no JSON, or nested absurdly deep.
+    """
+    try:
+        value = jsonio.loads(raw)
+    except jsonio.InvalidJsonError:
+        raise InvalidRequestError(_NOT_JSON) from None
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise InvalidRequestError(f"{_NOT_JSON}: nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+async def _read(request: web.Request) -> bytes:
+    limit = request.app[OPTIONS].max_body_bytes
+    try:
+        if (request.content_length or 0) <= limit:
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        pass
+    except web.RequestPayloadError:
+        raise BadRequestError("The request body cannot be read to its end") from None
+    raise PayloadTooLargeError(f"The request body is larger than {limit} bytes")
+
+
+def _depth(value: Any) -> int:
+    """Return how deep a decoded value is nested, level by level: recursion would hit its limit."""
+    depth, level = 0, [value]
+    while level:
+        level = [
+            member
+            for item in level
+            if isinstance(item, dict | list)
+            for member in (item.values() if isinstance(item, dict) else item)
+        ]
+        depth += bool(level)
+    return depth
+
+
+def uuid_of(request: web.Request, noun: Literal["thread", "run"]) -> str:
+    """Return the id in the path, in its canonical form."""
+    found = parse_uuid(request.match_info[f"{noun}_id"])
+    if found is None:
+        raise InvalidRequestError(f"Invalid {noun} ID: must be a UUID")
+    return found
+
+
+def flag(request: web.Request, name: str) -> bool:
+    """Return a yes-or-no query parameter; anything but 1 and true is no, as in the reference."""
+    return request.query.get(name, "").lower() in ("1", "true")
+
+
+def integer(request: web.Request, name: str, default: int, *, low: int, high: int = LARGEST) -> int:
+    """Return a whole number from the query."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
+        raise InvalidRequestError(f"Invalid {name} {text}")
+    if not low <= int(text) <= high:
+        raise InvalidRequestError(f"Invalid {name} {text}: must be at least {low}")
+    return int(text)
+
+
+def names(request: web.Request, name: str) -> tuple[str, ...]:
+    """Return a list from the query, given as repeated parameters, with commas, or both."""
+    given = request.query.getall(name, ())
+    return tuple(part.strip() for text in given for part in text.split(",") if part.strip())
+
+
+def object_parameter(request: web.Request, name: str) -> dict[str, Any] | None:
+    """Return a JSON object from the query; None if it is not given."""
+    text = request.query.get(name)
+    if not text:
+        return None
+    try:
+        value = decode(text.encode("utf-8", "surrogatepass"))
+    except InvalidRequestError:
+        value = None
+    if not isinstance(value, dict):
+        raise InvalidRequestError(f"Invalid {name}: must be a JSON object")
+    return value
+
+
+def json_response(
+    value: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Answer with JSON; text that is encoded already is sent as it stands."""
+    body = value if type(value) is Json else jsonio.dumps_wire(value)
+    return web.Response(
+        body=body, status=status, headers={**_JSON_HEADERS, **headers} if headers else _JSON_HEADERS
+    )
+
+
+def page_headers(page: Page, shown: int, total: int) -> dict[str, str]:
+    """Return the headers of a page: how many there are in all, and where the next one begins."""
+    headers = {"X-Pagination-Total": str(total)}
+    if shown and page.offset + shown < total:
+        headers["X-Pagination-Next"] = str(page.offset + shown)
+    return headers

@@ -1,0 +1,105 @@
+"""What surrounds every handler: errors become JSON, requests leave a record."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from lgserve.api.http import json_response, services_of
+from lgserve.api.keys import OPTIONS
+from lgserve.core.errors import LgserveError, UnavailableError
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_log = logging.getLogger("lgserve")
+_access = logging.getLogger("lgserve.access")
+
+#: What is answered before the graphs are loaded.
+_ALWAYS = ("/", "/ok", "/health", "/ready", "/info")
+#: What the record of a request says when the client did not wait for the answer.
+_GONE = 499
+
+
+@web.middleware
+async def json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every error with JSON and keep the connection; log what nobody expected."""
+    try:
+        _check_ready(request)
+        return await handler(request)
+    except Exception as exc:
+        if request.transport is None or request.transport.is_closing():
+            return web.Response(status=_GONE)
+        if request.writer.output_size:
+            raise  # the answer has begun: it can only be broken off
+        return await _answer(request, exc)
+
+
+def _check_ready(request: web.Request) -> None:
+    if services_of(request).facts.ready or request.match_info.http_exception is not None:
+        return
+    if request.path.removeprefix(request.app[OPTIONS].mount_prefix) not in _ALWAYS:
+        raise UnavailableError
+
+
+async def _answer(request: web.Request, exc: Exception) -> web.StreamResponse:
+    if isinstance(exc, web.HTTPException):
+        return await _http_error(request, exc)
+    if isinstance(exc, LgserveError):
+        return _known_error(request, exc)
+    _log.error("%s %s failed", request.method, request.path, exc_info=exc)
+    return json_response({"detail": "Internal Server Error"}, 500)
+
+
+def _known_error(request: web.Request, error: LgserveError) -> web.Response:
+    headers = {"Retry-After": "1"} if error.status == 503 else None
+    if error.status == 500:
+        _log.warning("%s %s: %s", request.method, request.path, error.message)
+    return json_response({"detail": error.message}, error.status, headers)
+
+
+async def _http_error(request: web.Request, exc: web.HTTPException) -> web.StreamResponse:
+    """Answer what aiohttp raises: unknown routes and methods, above all."""
+    if exc.status < 400:
+        raise exc
+    if exc.status == 404 and (there := await _without_slash(request)):
+        return web.Response(status=307, headers={hdrs.LOCATION: there})
+    allow = exc.headers.get(hdrs.ALLOW)
+    return json_response({"detail": exc.reason}, exc.status, {"Allow": allow} if allow else None)
+
+
+async def _without_slash(request: web.Request) -> str | None:
+    """Return the address of the route that was asked for with a slash at its end, if any."""
+    path = request.rel_url.raw_path
+    if not path.endswith("/") or path.startswith("//"):
+        return None
+    there = request.rel_url.with_path(path.rstrip("/"), encoded=True, keep_query=True)
+    found = (await request.app.router.resolve(request.clone(rel_url=there))).http_exception
+    return str(there) if found is None or found.status == 405 else None
+
+
+@web.middleware
+async def access_log(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Leave a record of each request, or of each that failed."""
+    started = time.perf_counter()
+    status = _GONE
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    finally:
+        if status >= 400 or request.app[OPTIONS].access_log == "all":
+            _access.info("request", extra={"access": _record(request, status, started)})
+
+
+def _record(request: web.Request, status: int, started: float) -> dict[str, Any]:
+    return {
+        "method": request.method,
+        "path": request.path,
+        "status": status,
+        "seconds": round(time.perf_counter() - started, 6),
+        "client": request.remote,
+    }

@@ -1,0 +1,220 @@
+"""Which server is asked, with which key, and what a failure looks like."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Api, Lgserve
+
+
+def write_state(folder: Path, url: str, pid: int) -> None:
+    file = folder / ".lgserve" / "server.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"pid": pid, "url": url, "started_at": "", "version": "1"}))
+
+
+def source(lgserve: Lgserve, *arguments: str) -> str:
+    return dict(lgserve("info", *arguments).table)["from"]
+
+
+def test_the_running_server_of_the_folder_is_found_from_below(
+    lgserve: Lgserve, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LGSERVE_URL")
+    write_state(tmp_path, api.url, os.getpid())
+    (tmp_path / "src" / "deep").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "src" / "deep")
+    assert source(lgserve) == str(tmp_path / ".lgserve" / "server.json")
+
+
+def test_the_word_of_a_dead_server_is_ignored(
+    lgserve: Lgserve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LGSERVE_URL")
+    write_state(tmp_path, "http://127.0.0.1:9", 2**22 + 1)
+    result = lgserve("info", "--timeout", "1ms")
+    assert "(this address comes from the default)" in result.err
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": "x", "url": 1}'])
+def test_a_spoiled_state_file_is_ignored(
+    lgserve: Lgserve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.delenv("LGSERVE_URL")
+    write_state(tmp_path, "", 1)
+    (tmp_path / ".lgserve" / "server.json").write_text(text)
+    assert "from the default" in lgserve("info", "--timeout", "1ms").err
+
+
+def test_a_flag_wins_over_the_environment(
+    lgserve: Lgserve, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LGSERVE_URL", "http://127.0.0.1:9")
+    assert source(lgserve, "--url", api.url + "/") == "--url"
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments", "key"),
+    [
+        ({}, (), None),
+        ({"LANGGRAPH_API_KEY": "b"}, (), "b"),
+        ({"LGSERVE_API_KEY": "a", "LANGGRAPH_API_KEY": "b"}, (), "a"),
+        ({"LGSERVE_API_KEY": "a"}, ("--api-key", "c"), "c"),
+    ],
+)
+def test_the_key_is_sent_where_there_is_one(
+    lgserve: Lgserve,
+    api: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    arguments: tuple[str, ...],
+    key: str | None,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    lgserve("info", *arguments)
+    assert api.headers[0].get("x-api-key") == key
+
+
+def test_headers_are_sent(lgserve: Lgserve, api: Api) -> None:
+    lgserve("info", "-H", "X-One: 1", "--header", "x-two:2")
+    assert (api.headers[0]["x-one"], api.headers[0]["x-two"]) == ("1", "2")
+    assert lgserve("info", "-H", "nonsense").status == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "exit_status", "code"),
+    [
+        (400, 9, "E_REFUSED"),
+        (401, 4, "E_UNAUTHENTICATED"),
+        (403, 4, "E_FORBIDDEN"),
+        (404, 5, "E_NOT_FOUND"),
+        (409, 6, "E_CONFLICT"),
+        (422, 9, "E_REFUSED"),
+        (429, 75, "E_LATER"),
+        (500, 1, "E_SERVER"),
+        (503, 75, "E_LATER"),
+    ],
+)
+def test_a_refusal_has_its_exit_status(
+    lgserve: Lgserve, api: Api, status: int, exit_status: int, code: str
+) -> None:
+    api.answer = (status, b'{"detail":"because\\nof more"}')
+    result = lgserve("info")
+    assert (result.status, result.out) == (exit_status, "")
+    assert f"code:  {code}" in result.err
+
+
+def test_an_error_says_what_the_server_said(lgserve: Lgserve, api: Api) -> None:
+    api.answer = (422, b'{"detail":"0 is less than 1\\n\\nFailed validating"}')
+    assert lgserve("info").err == (
+        f"error: 422 from {api.url}/info: 0 is less than 1\ncode:  E_REFUSED\n"
+    )
+
+
+def test_a_wrong_key_names_where_it_came_from(
+    lgserve: Lgserve, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGGRAPH_API_KEY", "x")
+    api.answer = (401, b"{}")
+    assert lgserve("info").err == (
+        f"error: 401 from {api.url}: API key missing or wrong\n"
+        "hint:  key source: LANGGRAPH_API_KEY (environment) · set another with --api-key or "
+        "LGSERVE_API_KEY\ncode:  E_UNAUTHENTICATED\n"
+    )
+
+
+def test_with_json_the_error_is_json_on_stderr(lgserve: Lgserve, api: Api) -> None:
+    api.answer = (404, b'{"detail":"Not Found"}')
+    result = lgserve("info", "-o", "json")
+    error: dict[str, Any] = json.loads(result.err)["error"]
+    assert (error["code"], error["status"], error["url"]) == (
+        "E_NOT_FOUND",
+        404,
+        f"{api.url}/info",
+    )
+    assert result.out == ""
+
+
+def test_a_server_that_is_not_there_is_unreachable(lgserve: Lgserve) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    result = lgserve("info", "--url", f"http://127.0.0.1:{port}")
+    assert result.status == 7
+    assert result.err == (
+        f"error: cannot reach http://127.0.0.1:{port} (connection refused)\n"
+        "hint:  start it with `lgserve dev`, or point elsewhere: --url, LGSERVE_URL "
+        "(this address comes from --url)\ncode:  E_UNREACHABLE\n"
+    )
+
+
+def test_a_server_that_does_not_answer_is_given_up_in_time(lgserve: Lgserve) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        result = lgserve("info", "--url", url, "--timeout", "100ms")
+    assert result.status == 124
+    assert "did not answer within 0.1 s" in result.err
+
+
+def test_what_is_no_api_is_said_to_be_none(lgserve: Lgserve, api: Api) -> None:
+    api.answer = (200, b"<html>")
+    assert "does not answer in JSON" in lgserve("info").err
+
+
+def test_what_is_no_web_server_is_unreachable(lgserve: Lgserve) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            client, _ = server.accept()
+            client.recv(1000)
+            client.sendall(b"SSH-2.0\r\n\r\n")
+            client.close()
+
+        speaking = threading.Thread(target=answer)
+        speaking.start()
+        result = lgserve("info", "--url", f"http://127.0.0.1:{server.getsockname()[1]}")
+        speaking.join(5)
+    assert result.status == 7
+    assert "not an HTTP server" in result.err
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://x", "http://", "http://x:99999"])
+def test_what_is_no_address_is_wrong_usage(lgserve: Lgserve, url: str) -> None:
+    assert lgserve("info", "--url", url).status == 2
+
+
+def test_a_connection_the_server_has_closed_is_opened_anew(lgserve: Lgserve, api: Api) -> None:
+    api.hang_up = True
+    assert lgserve("info").status == 0
+
+
+@pytest.mark.parametrize("text", ["5x", "-1s", "0", ""])
+def test_a_timeout_that_is_none_is_wrong_usage(lgserve: Lgserve, text: str) -> None:
+    assert "is not a duration" in lgserve("info", "--timeout", text).err
+
+
+def test_the_environment_chooses_the_format(
+    lgserve: Lgserve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LGSERVE_OUTPUT", "id")
+    assert len(lgserve("threads", "list").out.splitlines()) == 3
+    monkeypatch.setenv("LGSERVE_OUTPUT", "xml")
+    assert lgserve("threads", "list").status == 2
+
+
+def test_a_traceback_is_shown_on_request_only(
+    lgserve: Lgserve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("info", "--url", "http://127.0.0.1:9")
+    assert "Traceback" not in lgserve(*arguments).err
+    assert "Traceback" in lgserve(*arguments, "--debug").err
+    monkeypatch.setenv("LGSERVE_DEBUG", "1")
+    assert "Traceback" in lgserve(*arguments).err

@@ -1,0 +1,142 @@
+"""The command line as a process: help, version, what it imports, closed pipes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import lgserve as package
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Api, Lgserve
+
+ROOT = Path(package.__file__).parent.parent
+#: What only a server, or a table on a terminal, needs.
+HEAVY = {
+    "aiohttp",
+    "langchain_core",
+    "langgraph",
+    "langgraph_sdk",
+    "orjson",
+    "pydantic",
+    "rich",
+    "yaml",
+}
+
+
+def run_process(*arguments: str, code: str | None = None) -> subprocess.CompletedProcess[str]:
+    program = ["-c", code] if code else ["-m", "lgserve"]
+    return subprocess.run(
+        [sys.executable, *program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def imported_by(*arguments: str) -> set[str]:
+    code = (
+        "import sys; from lgserve.cli.main import run; run(sys.argv[1:]);"
+        "sys.stderr.write('\\nMODULES ' + ' '.join(m.partition('.')[0] for m in sys.modules))"
+    )
+    result = run_process(*arguments, code=code)
+    return set(result.stderr.partition("\nMODULES ")[2].split())
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("-h",), ()])
+def test_help_names_every_command(lgserve: Lgserve, arguments: tuple[str, ...]) -> None:
+    result = lgserve(*arguments)
+    assert result.status == 0
+    for name in ("dev", "serve", "info", "threads", "runs"):
+        assert f"\n  {name} " in result.out
+
+
+@pytest.mark.parametrize(
+    "name", ["dev", "serve", "info", "threads list", "threads show", "runs ls"]
+)
+def test_every_command_has_help(lgserve: Lgserve, name: str) -> None:
+    result = lgserve(*name.split(), "-h")
+    assert result.status == 0
+    assert result.out.startswith(f"Usage: lgserve {name.replace('ls', 'list')}")
+
+
+def test_the_version_is_told(lgserve: Lgserve) -> None:
+    assert lgserve("--version").out == f"lgserve {package.__version__}\n"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    assert imported_by("--help") & HEAVY == set()
+
+
+def test_an_admin_command_in_a_pipe_imports_nothing_heavy(api: Api) -> None:
+    imported = imported_by("threads", "list", "--url", api.url)
+    assert imported & HEAVY <= {"pydantic"}  # Typer's, for reading options
+    assert "http" in imported
+
+
+def test_help_of_dev_does_not_import_the_server() -> None:
+    assert (
+        imported_by("dev", "--help") & {"aiohttp", "langgraph", "langchain_core", "rich"} == set()
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (
+            ("thread", "lst"),
+            "lgserve threads has no command 'lst'",
+            "did you mean `lgserve threads list`?",
+        ),
+        (("nothing",), "lgserve has no command 'nothing'", "lgserve --help"),
+        (("--nothing",), "No such option: --nothing", "lgserve --help"),
+        (("threads", "show"), "Missing argument 'ID'", "lgserve threads show --help"),
+        (
+            ("threads", "list", "--limit", "x"),
+            "Invalid value for '--limit'",
+            "lgserve threads list --help",
+        ),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_one_sentence_and_a_hint(
+    lgserve: Lgserve, arguments: tuple[str, ...], message: str, hint: str
+) -> None:
+    result = lgserve(*arguments)
+    assert (result.status, result.out) == (2, "")
+    lines = result.err.splitlines()
+    assert lines[0].startswith(f"error: {message}")
+    assert lines[1:] == [f"hint:  {hint}", "code:  E_USAGE"]
+
+
+def test_a_fault_of_ours_is_one_sentence_too(
+    lgserve: Lgserve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lgserve.cli.context.find_connection", lambda *_: 1 // 0)
+    result = lgserve("info")
+    assert result.status == 1
+    assert result.err.startswith("error: internal error: ZeroDivisionError: ")
+    assert "--debug" in result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["threads", "list"]])
+def test_a_closed_pipe_ends_quietly(api: Api, arguments: list[str]) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w") as closed:
+        result = subprocess.run(
+            [sys.executable, "-m", "lgserve", *arguments],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "LGSERVE_URL": api.url},
+        )
+    assert (result.returncode, b"Error" in result.stderr) == (0, False)

@@ -261,11 +261,10 @@ class PrettyFormatter(logging.Formatter):
         parts = [head, f"thread {short_id(run.get('thread_id'))}", self._status(shown)]
         parts += _measures(run)
         line = "  ".join(parts)
-        if run.get("error"):
-            line += "\n" + self._paint(_indented(str(run["error"])), "31")
-        if run.get("error_details"):
-            line += "\n" + _indented(str(run["error_details"]))
-        return line
+        error, details = str(run.get("error") or ""), str(run.get("error_details") or "")
+        if error and error not in details:
+            line += "\n" + self._paint(_indented(error), "31")
+        return f"{line}\n{_indented(details)}" if details else line
 
     def _stall(self, stall: Mapping[str, Any]) -> str:
         return (

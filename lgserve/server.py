@@ -32,7 +32,7 @@ from lgserve.engine.executor import RunExecutor
 from lgserve.engine.janitor import Janitor
 from lgserve.engine.tasks import TaskSet
 from lgserve.engine.user_loop import UserLoopThread
-from lgserve.engine.watchdog import Stall, StallWatchdog
+from lgserve.engine.watchdog import StallWatchdog
 from lgserve.engine.worker import RunWorker, WorkerOptions
 from lgserve.graphs.loader import GraphSource
 from lgserve.graphs.registry import GraphRegistry, LoadReport
@@ -319,16 +319,11 @@ class Server:
     def _start_watchdog(
         self, stack: AsyncExitStack, user_loop: UserLoopThread, worker: RunWorker
     ) -> None:
-        home = asyncio.get_running_loop()
-
-        def on_stall(stall: Stall) -> None:
-            home.call_soon_threadsafe(worker.stalled, stall)
-
         watchdog = StallWatchdog(
             user_loop,
             root=self._settings.project.root,
             threshold_seconds=self._settings.stall_seconds,
-            on_stall=on_stall,
+            on_stall=worker.stalled,
         )
         watchdog.start()
         stack.callback(watchdog.stop)

@@ -20,6 +20,7 @@ from lgserve.api.fields import (
     Offset,
     Texts,
     TextsByName,
+    Values,
     no_config,
     uuid_text,
 )
@@ -75,6 +76,7 @@ _STATE_FIELDS = (
     "checkpoint_id",
     "parent_checkpoint_id",
 )
+_VALUES_KEY = re.compile(r"values\..")
 _EXTRACT_ROOTS = ("config", "interrupts", "metadata", "values")
 _EXTRACT_PATH = re.compile(r"\w+(?:\.[^.\[\]]+|\[-?[0-9]{1,9}\])*")
 _MOST_EXTRACTS = 10
@@ -95,7 +97,12 @@ class AssistantCreateBody(Body):
     def arguments(self) -> dict[str, Any]:
         """Return what `AssistantService.create` takes."""
         fields = {name: getattr(self, name) for name in type(self).model_fields}
-        return {**fields, "assistant_id": uuid_text(self.assistant_id, "assistant")}
+        return {**fields, "assistant_id": _id(self.assistant_id, "assistant")}
+
+
+def _id(value: str | None, noun: Literal["assistant", "thread"]) -> str | None:
+    """Return an id a client chose; an empty one leaves the choice to us."""
+    return uuid_text(value, noun) if value else None
 
 
 class AssistantPatchBody(Body):
@@ -151,7 +158,7 @@ class ThreadCreateBody(Body):
     def arguments(self) -> dict[str, Any]:
         """Return what `ThreadService.create` takes."""
         return {
-            "thread_id": uuid_text(self.thread_id, "thread"),
+            "thread_id": _id(self.thread_id, "thread"),
             "metadata": self.metadata,
             "if_exists": self.if_exists,
         }
@@ -244,7 +251,7 @@ def _page(body: AssistantSearchBody | ThreadSearchBody) -> Page:
 def check_state_select(select: list[str]) -> list[str]:
     """Check which members of a state are asked for; `values.<key>` is one key of its values."""
     for name in select:
-        if name not in _STATE_FIELDS and not name.removeprefix("values.") < name:
+        if name not in _STATE_FIELDS and not _VALUES_KEY.match(name):
             raise InvalidRequestError(
                 f"Invalid select: '{name}'. Expected values.<key> or one of:"
                 f" {', '.join(_STATE_FIELDS)}"
@@ -258,7 +265,7 @@ StateSelect = Annotated[Texts, AfterValidator(check_state_select)]
 class StateUpdateBody(Body):
     """POST /threads/{id}/state."""
 
-    values: Object | list[Any] | None = None
+    values: Values = None
     as_node: Given[str] = None
     checkpoint_id: CheckpointId = None
     checkpoint: Given[Checkpoint] = None

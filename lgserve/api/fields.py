@@ -69,6 +69,12 @@ def _node_names(value: Any) -> Any:
     raise PydanticCustomError("nodes", "Input should be '*' or an array of node names")
 
 
+def _values(value: Any) -> Any:
+    if value is None or isinstance(value, dict | list):
+        return value
+    raise PydanticCustomError("values", "Input should be an object or an array")
+
+
 def _texts_by_name(value: Any) -> Any:
     if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
         return value
@@ -107,6 +113,7 @@ _FIRST_MISTAKE = Field(fail_fast=True)
 Texts = Annotated[list[str], _FIRST_MISTAKE]
 TextsByName = Annotated[dict[str, str], BeforeValidator(_texts_by_name)]
 Nodes = Annotated[str | list[str] | None, BeforeValidator(_node_names)]
+Values = Annotated[Object | list[Any] | None, BeforeValidator(_values)]
 StreamModes = Annotated[list[StreamMode], _FIRST_MISTAKE, BeforeValidator(_as_list)]
 CheckpointId = Annotated[str | None, BeforeValidator(_checkpoint_id)]
 
@@ -159,14 +166,12 @@ def no_config() -> _Config:
     return {}
 
 
-def uuid_text(value: str | None, noun: Literal["thread", "run", "assistant"]) -> str | None:
-    """Return an id from a body in its canonical form; an empty one counts as not given.
+def uuid_text(value: str, noun: Literal["thread", "run", "assistant"]) -> str:
+    """Return an id from a body in its canonical form.
 
     Raises:
         InvalidRequestError: no UUID.
     """
-    if not value:
-        return None
     found = parse_uuid(value)
     if found is None:
         raise InvalidRequestError(f"Invalid {noun} ID: must be a UUID")

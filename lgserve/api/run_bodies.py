@@ -171,18 +171,18 @@ class CancelMany(Body):
 
     @field_validator("thread_id")
     @classmethod
-    def _check_thread_id(cls, value: str) -> str | None:
+    def _check_thread_id(cls, value: str) -> str:
         return uuid_text(value, "thread")
 
     @field_validator("run_ids")
     @classmethod
     def _check_run_ids(cls, value: list[str]) -> list[str]:
-        return [uuid_text(text, "run") or "" for text in value]
+        return [uuid_text(text, "run") for text in value]
 
     @model_validator(mode="after")
     def _check_forms(self) -> Self:
         runs = self.thread_id is not None and self.run_ids is not None
-        if self.status is not None and (self.thread_id or self.run_ids is not None):
+        if self.status is not None and (self.thread_id is not None or self.run_ids is not None):
             raise InvalidRequestError(
                 "status cannot be combined with thread_id and run_ids: it stands for all runs"
                 " that have it"

@@ -41,6 +41,7 @@ class Announcer:
 
     def __init__(self, launch: Launch, *, color: bool) -> None:
         self._launch = launch
+        self._began = launch.started
         self._color = color
         self._json = not logs.is_pretty(launch.settings.log_format, sys.stderr)  # type: ignore[arg-type]
         self._banner = not self._json and sys.stderr.isatty()
@@ -48,13 +49,12 @@ class Announcer:
     def ready(self, report: dict[str, Any], *, reloaded: bool) -> None:
         """Leave word for other commands, and write the banner, or after a reload one line."""
         write_state(self._launch.settings.project.root, report["url"], __version__)
-        seconds = time.monotonic() - self._launch.started
+        seconds = time.monotonic() - self._began
         if self._json:
-            self._event("server.reloaded" if reloaded else "server.ready", **self._facts(report))
+            event = "server.reloaded" if reloaded else "server.ready"
+            self._event(event, **self._facts(report), seconds=round(seconds, 3))
         elif reloaded:
-            self._line(
-                "reload", f"ready in {report['seconds']:.1f} s   {self._graphs_in_line(report)}"
-            )
+            self._line("reload", f"ready in {seconds:.1f} s   {self._graphs_in_line(report)}")
             self._broken_graphs(report, indent=10)
         elif self._banner:
             self._write_banner(report, seconds)
@@ -65,9 +65,11 @@ class Announcer:
                 f"data {facts['data']}, config {facts['config']}, "
                 f"graphs: {self._graphs_in_line(report)}"
             )
+            self._broken_graphs(report, indent=2)
 
     def changed(self, paths: Sequence[Path]) -> None:
         """Say which files have changed."""
+        self._began = time.monotonic()
         if self._json:
             self._event("server.reloading", changed=[str(path) for path in paths])
         else:
@@ -128,10 +130,13 @@ class Announcer:
             "url": report["url"],
             "data": self._data(),
             "config": _shown(settings.project.path),
-            "seconds": round(report["seconds"], 3),
             "recovered_runs": report["recovered_runs"],
             "graphs": [
-                {key: graph[key] for key in ("graph_id", "seconds", "error")}
+                {
+                    "graph_id": graph["graph_id"],
+                    "seconds": round(graph["seconds"], 3),
+                    "error": graph["error"],
+                }
                 for graph in report["graphs"]
             ],
         }
@@ -196,14 +201,17 @@ class Announcer:
         return ["   ".join(line) for line in lines]
 
     def _broken_graphs(self, report: dict[str, Any], *, indent: int) -> None:
-        """Write why graphs do not load: the error, the user's own frames, a hint."""
+        """Write why graphs do not load: the error, and the user's own frames."""
         blanks = " " * indent
         broken = [graph for graph in report["graphs"] if graph["error"]]
         for graph in broken:
-            say(f"{blanks}{graph['graph_id']} {self._paint('✗ ' + graph['error'], '31')}")
-            if graph["details"]:
-                say(textwrap.indent(graph["details"].rstrip(), f"{blanks}  "))
-            say(f"{blanks}  hint: {_hint(graph['graph_id'], graph['error'])}")
+            say(f"{blanks}{self._paint('✗', '31')} {graph['graph_id']}: {graph['error']}")
+            if frames := _frames(graph["details"]):
+                say(textwrap.indent(frames, f"{blanks}  "))
+        if broken:
+            names = ", ".join(f'"{graph["graph_id"]}"' for graph in broken)
+            rest = " · other graphs are served" if len(broken) < len(report["graphs"]) else ""
+            say(f"{blanks}hint: correct it, or remove {names} from graphs{rest}")
 
     def _line(self, label: str, text: str) -> None:
         now = self._paint(logs.clock(int(time.time())), "2")
@@ -224,11 +232,7 @@ def _shown(path: Path) -> str:
     return text if Path(text).is_absolute() else f"./{text}"
 
 
-def _hint(graph_id: str, error: str) -> str:
-    """Return what to do about a graph that does not load."""
-    _, quote, rest = error.partition("No module named '")
-    package = rest.partition("'")[0].partition(".")[0]
-    install = (
-        f"pip install {package.replace('_', '-')}, or " if quote and package else "correct it, or "
-    )
-    return f'{install}remove "{graph_id}" from graphs · other graphs are served'
+def _frames(details: str | None) -> str:
+    """Return the frames of a traceback without the error at its end, which is told before."""
+    lines = (details or "").rstrip().splitlines()
+    return "\n".join(lines[:-1])

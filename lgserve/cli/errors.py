@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from enum import IntEnum
@@ -77,5 +78,6 @@ def report(error: CliError, *, as_json: bool = False) -> None:
 
 def say(text: str) -> None:
     """Write a line for people to stderr."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):  # nobody listens: that is no failure
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()

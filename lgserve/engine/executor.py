@@ -160,12 +160,12 @@ class RunExecutor:
             namespace, mode, chunk = part if subgraphs else ((), *part)
             if not namespace:
                 _notice(seen, mode, chunk)
-            if execution.blocked is not None:
-                raise BlockingError(execution.blocked)
+            _check_not_blocked(execution)
             if log.wanted:
                 for name, text in encoder.encode(namespace, mode, chunk):
                     execution.events += 1
                     log.append(name, text)
+        _check_not_blocked(execution)
 
     async def _events(
         self,
@@ -246,6 +246,11 @@ class RunExecutor:
 
 class BlockingError(RuntimeError):
     """A node blocked the event loop, and `--strict-blocking` is on."""
+
+
+def _check_not_blocked(execution: Execution) -> None:
+    if execution.blocked is not None:
+        raise BlockingError(execution.blocked)
 
 
 def _options(kwargs: Mapping[str, Any], execution: Execution) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Stall:
 
 
 class StallWatchdog:
-    """Watches the user loop from a thread of its own while `start`ed."""
+    """Watches the user loop from a thread of its own; `on_stall` is called there, while it lasts."""
 
     def __init__(
         self,
@@ -77,25 +77,20 @@ class StallWatchdog:
                 return
             if self._tick_seen.wait(self._threshold):
                 continue
-            stall = self._sample()
+            stall = self._sample(time.monotonic() - sent)
+            if stall is not None:
+                # At once, while the node still blocks: later its run may have ended.
+                self._on_stall(stall)
             self._tick_seen.wait()
             if stall is not None and not self._stopped.is_set():
                 self._report(stall, time.monotonic() - sent)
 
-    def _sample(self) -> Stall | None:
+    def _sample(self, seconds: float) -> Stall | None:
         frame = sys._current_frames().get(self._user_loop.thread_id)  # noqa: SLF001 - the one way to see another thread
-        return None if frame is None else describe(frame, self._root)
+        return None if frame is None else describe(frame, self._root, seconds)
 
     def _report(self, stall: Stall, seconds: float) -> None:
-        timed = Stall(
-            where=stall.where,
-            node=stall.node,
-            graph_id=stall.graph_id,
-            run_id=stall.run_id,
-            seconds=seconds,
-        )
         USER_LOOP_STALL_SECONDS.observe(seconds)
-        self._on_stall(timed)
         if stall.where in self._reported:
             return
         self._reported.add(stall.where)
@@ -109,7 +104,7 @@ class StallWatchdog:
         _log.warning("stall", extra={"stall": detail})
 
 
-def describe(frame: FrameType, root: str) -> Stall:
+def describe(frame: FrameType, root: str, seconds: float) -> Stall:
     """Say where a blocked stack stands: the innermost frame of the project, else the innermost."""
     innermost = frame
     place: FrameType | None = None
@@ -129,7 +124,7 @@ def describe(frame: FrameType, root: str) -> Stall:
         node=found.get("langgraph_node"),
         graph_id=found.get("graph_id"),
         run_id=found.get("run_id"),
-        seconds=0.0,
+        seconds=seconds,
     )
 
 

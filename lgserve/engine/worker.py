@@ -34,7 +34,7 @@ _log = logging.getLogger("lgserve")
 _runs_log = logging.getLogger("lgserve.runs")
 
 #: Seconds a stopped run may take to stop; then it is settled and its code is left to itself.
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,11 +157,11 @@ class RunWorker:
         self._stopped.set()
 
     def stalled(self, stall: Stall) -> None:
-        """Fail the run whose node blocked the user loop, if that is asked for."""
+        """Fail the run whose node blocks the user loop, if that is asked for; from any thread."""
         active = self._active.get(stall.run_id or "")
         if active is not None and self._options.strict_blocking:
             active.execution.blocked = (
-                f"node {stall.node!r} blocked the event loop for {stall.seconds:.1f} s at"
+                f"node {stall.node!r} blocked the event loop for over {stall.seconds:.2f} s at"
                 f" {stall.where}; use an async call or asyncio.to_thread"
             )
 

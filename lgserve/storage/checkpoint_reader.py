@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
-    ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
@@ -27,14 +26,13 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from lgserve import jsonio
 from lgserve.storage.channel_blobs import read_blob
 from lgserve.storage.checkpoint_rows import (
+    Place,
     Seed,
     Version,
     latest_checkpoint_id,
     unpack_versions,
     walk_ancestors,
 )
-
-Place = tuple[str, str]
 
 #: A page ends early once this many bytes of values were decoded for it.
 _PAGE_BYTES = 4 * 1024 * 1024
@@ -270,9 +268,7 @@ class CheckpointReader:
             histories[channel]["seed"] = self._seed(connection, place, channel, seed)
         return histories
 
-    def _seed(
-        self, connection: sqlite3.Connection, place: Place, channel: str, seed: Seed
-    ) -> Any:
+    def _seed(self, connection: sqlite3.Connection, place: Place, channel: str, seed: Seed) -> Any:
         if seed.inline:
             kind, data = connection.execute(
                 "SELECT kind, checkpoint FROM checkpoints WHERE thread_id = ?"
@@ -297,8 +293,7 @@ def _read(connection: sqlite3.Connection, stored: _Stored) -> tuple[bytes, dict[
 
 
 _WRITE_COLUMNS = (
-    "w.task_id, w.channel, w.kind, w.data, w.split,"
-    " substr(b.data, w.blob_start + 1, w.blob_length)"
+    "w.task_id, w.channel, w.kind, w.data, w.split, substr(b.data, w.blob_start + 1, w.blob_length)"
 )
 _WRITES = f"""
     SELECT {_WRITE_COLUMNS}

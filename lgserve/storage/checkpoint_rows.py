@@ -1,13 +1,14 @@
-"""Checkpoints as rows: plain functions of a connection, to be called inside a transaction.
+"""Checkpoints into rows, and the way back along their parents.
 
-What they store is encoded already. Channel versions are never serialized by the graph's serializer,
-so that the functions can tell which values are still in use.
+Plain functions of a connection, to be called inside a transaction. What they store is encoded
+already; but channel versions are not in what the graph's serializer made, so that it is known
+without it which values are in use.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
@@ -18,13 +19,14 @@ from lgserve import jsonio
 from lgserve.storage.channel_blobs import (
     SMALLEST_SHARED,
     Base,
-    delete_unreferenced,
     find_shared,
     insert_blob,
     pack,
 )
 
 Version = int | float | str
+#: A thread and a checkpoint namespace.
+Place = tuple[str, str]
 
 #: Values of at most this many bytes stand beside their version, larger ones in blobs.
 LARGEST_INLINE = 256
@@ -122,7 +124,8 @@ _CHECKPOINTS = _Insert(
     "",
 )
 _VERSIONS = _Insert(
-    "INSERT INTO channel_versions (thread_id, checkpoint_ns, channel, version, kind, data, blob_id)",
+    "INSERT INTO channel_versions (thread_id, checkpoint_ns, channel, version, kind, data,"
+    " blob_id)",
     7,
     " ON CONFLICT DO NOTHING",
 )
@@ -137,9 +140,7 @@ _WRITES = _Insert(
 )
 
 
-def _insert(
-    connection: sqlite3.Connection, into: _Insert, rows: Sequence[tuple[Any, ...]]
-) -> None:
+def _insert(connection: sqlite3.Connection, into: _Insert, rows: Sequence[tuple[Any, ...]]) -> None:
     done = 0
     for size in (64, 32, 16, 8, 4, 2, 1):  # few sizes: statements are compiled once
         while len(rows) - done >= size:
@@ -244,156 +245,6 @@ def latest_checkpoint_id(
     return None if row is None else row[0]
 
 
-def delete_thread_checkpoints(connection: sqlite3.Connection, thread_id: str) -> None:
-    """Remove all that a thread has here: checkpoints, versions, writes, and blobs of its own."""
-    blobs = connection.execute(
-        "SELECT blob_id FROM channel_versions WHERE thread_id = ? AND blob_id IS NOT NULL UNION"
-        " SELECT blob_id FROM checkpoint_writes WHERE thread_id = ? AND blob_id IS NOT NULL",
-        (thread_id, thread_id),
-    ).fetchall()
-    for table in ("checkpoints", "checkpoint_writes", "channel_versions"):
-        connection.execute(f"DELETE FROM {table} WHERE thread_id = ?", (thread_id,))
-    delete_unreferenced(connection, (blob_id for (blob_id,) in blobs))
-
-
-def delete_checkpoints_of_runs(connection: sqlite3.Connection, run_ids: Iterable[str]) -> None:
-    """Remove what runs have made: their checkpoints, and their writes to others' checkpoints."""
-    wanted = (jsonio.dumps(list(run_ids)).decode(),)
-    places: dict[tuple[str, str], list[str]] = {}
-    for thread_id, checkpoint_ns, checkpoint_id in connection.execute(
-        "SELECT thread_id, checkpoint_ns, checkpoint_id FROM checkpoints"
-        " WHERE run_id IN (SELECT value FROM json_each(?))",
-        wanted,
-    ):
-        places.setdefault((thread_id, checkpoint_ns), []).append(checkpoint_id)
-    of_runs = "run_id IN (SELECT value FROM json_each(?))"
-    blobs = _delete_writes(connection, of_runs, wanted)
-    for place, ids in places.items():
-        blobs |= _delete_checkpoints(connection, place, ids)
-    delete_unreferenced(connection, blobs)
-
-
-def _delete_checkpoints(
-    connection: sqlite3.Connection, place: tuple[str, str], ids: Sequence[str]
-) -> set[int]:
-    """Delete checkpoints of a namespace with their writes; return blobs that may be unused now."""
-    wanted = (*place, jsonio.dumps(ids).decode())
-    where = (
-        "thread_id = ? AND checkpoint_ns = ? AND checkpoint_id IN (SELECT value FROM json_each(?))"
-    )
-    blobs = _delete_writes(connection, where, wanted)
-    connection.execute(f"DELETE FROM checkpoints WHERE {where}", wanted)
-    return blobs | _delete_unused_versions(connection, place)
-
-
-def _delete_writes(
-    connection: sqlite3.Connection, where: str, parameters: tuple[str, ...]
-) -> set[int]:
-    blobs = connection.execute(
-        f"SELECT blob_id FROM checkpoint_writes WHERE {where} AND blob_id IS NOT NULL", parameters
-    ).fetchall()
-    connection.execute(f"DELETE FROM checkpoint_writes WHERE {where}", parameters)
-    return {blob_id for (blob_id,) in blobs}
-
-
-def _delete_unused_versions(
-    connection: sqlite3.Connection, place: tuple[str, str]
-) -> set[int]:
-    """Delete versions that no checkpoint of the namespace names; return their blobs."""
-    in_place = "WHERE thread_id = ? AND checkpoint_ns = ?"
-    used: set[tuple[str, Version]] = set()
-    for (versions,) in connection.execute(f"SELECT versions FROM checkpoints {in_place}", place):
-        used.update(unpack_versions(versions)[0].items())
-    stored = connection.execute(
-        f"SELECT channel, version, blob_id FROM channel_versions {in_place}", place
-    ).fetchall()
-    unused = [row for row in stored if row[:2] not in used]
-    connection.executemany(
-        f"DELETE FROM channel_versions {in_place} AND channel = ? AND version = ?",
-        [(*place, channel, version) for channel, version, _ in unused],
-    )
-    return {blob_id for _, _, blob_id in unused if blob_id is not None}
-
-
-def copy_checkpoints(connection: sqlite3.Connection, source: str, target: str) -> None:
-    """Copy a thread's checkpoints, versions and writes; the copies share its blobs.
-
-    They belong to no run: deleting the source's runs leaves them alone.
-    """
-    parameters = {"source": source, "target": target}
-    for statement in _COPY:
-        connection.execute(statement, parameters)
-
-
-_COPY = (
-    """
-    INSERT OR IGNORE INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_id,
-        metadata, versions, kind, checkpoint)
-    SELECT :target, checkpoint_ns, checkpoint_id, parent_id,
-        CASE json_extract(CAST(metadata AS TEXT), '$.thread_id') WHEN :source THEN
-            CAST(json_set(CAST(metadata AS TEXT), '$.thread_id', :target) AS BLOB)
-        ELSE metadata END,
-        versions, kind, checkpoint
-    FROM checkpoints WHERE thread_id = :source
-    """,
-    """
-    INSERT OR IGNORE INTO channel_versions (thread_id, checkpoint_ns, channel, version, kind, data,
-        blob_id)
-    SELECT :target, checkpoint_ns, channel, version, kind, data, blob_id
-    FROM channel_versions WHERE thread_id = :source
-    """,
-    """
-    INSERT OR IGNORE INTO checkpoint_writes (thread_id, checkpoint_ns, checkpoint_id, task_id, idx,
-        task_path, channel, kind, blob_id, blob_start, blob_length, split, data)
-    SELECT :target, checkpoint_ns, checkpoint_id, task_id, idx,
-        task_path, channel, kind, blob_id, blob_start, blob_length, split, data
-    FROM checkpoint_writes WHERE thread_id = :source
-    """,
-)
-
-
-def prune_checkpoints(connection: sqlite3.Connection, thread_id: str) -> None:
-    """Keep the newest checkpoint of each namespace, and the ancestors its delta channels need."""
-    latest = connection.execute(
-        "SELECT checkpoint_ns, max(checkpoint_id) FROM checkpoints WHERE thread_id = ?"
-        " GROUP BY checkpoint_ns",
-        (thread_id,),
-    ).fetchall()
-    blobs: set[int] = set()
-    for checkpoint_ns, checkpoint_id in latest:
-        place = (thread_id, checkpoint_ns)
-        kept = [checkpoint_id, *_needed_ancestors(connection, place, checkpoint_id)]
-        others = connection.execute(
-            "SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ?"
-            " AND checkpoint_id NOT IN (SELECT value FROM json_each(?))",
-            (*place, jsonio.dumps(kept).decode()),
-        ).fetchall()
-        blobs |= _delete_checkpoints(connection, place, [row[0] for row in others])
-        connection.execute(
-            "UPDATE checkpoints SET parent_id = NULL WHERE thread_id = ? AND checkpoint_ns = ?"
-            " AND checkpoint_id = ?",
-            (*place, kept[-1]),
-        )
-    delete_unreferenced(connection, blobs)
-
-
-def _needed_ancestors(
-    connection: sqlite3.Connection, place: tuple[str, str], checkpoint_id: str
-) -> list[str]:
-    """Return the ancestors from which the checkpoint's delta channels are rebuilt."""
-    metadata, versions = connection.execute(
-        "SELECT metadata, versions FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ?"
-        " AND checkpoint_id = ?",
-        (*place, checkpoint_id),
-    ).fetchone()
-    counters = jsonio.loads(metadata).get("counters_since_delta_snapshot") or {}
-    known, inline = unpack_versions(versions)
-    channels = [channel for channel in counters if channel in known and channel not in inline]
-    stored = stored_versions(connection, place, channels)
-    missing = [channel for channel in channels if (channel, known[channel]) not in stored]
-    return walk_ancestors(connection, place, checkpoint_id, missing)[0] if missing else []
-
-
 class Seed(NamedTuple):
     """The ancestor at which a channel's stored value was met."""
 
@@ -404,7 +255,7 @@ class Seed(NamedTuple):
 
 
 def stored_versions(
-    connection: sqlite3.Connection, place: tuple[str, str], channels: Sequence[str]
+    connection: sqlite3.Connection, place: Place, channels: Sequence[str]
 ) -> set[tuple[str, Version]]:
     """Return the versions of these channels whose values are stored beside them."""
     return set(
@@ -418,7 +269,7 @@ def stored_versions(
 
 def walk_ancestors(
     connection: sqlite3.Connection,
-    place: tuple[str, str],
+    place: Place,
     checkpoint_id: str,
     channels: Sequence[str],
 ) -> tuple[list[str], dict[str, Seed]]:

@@ -8,16 +8,13 @@ it when the saver works for a run (`SaverScope`).
 from __future__ import annotations
 
 import sqlite3
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from random import getrandbits
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
-    WRITES_IDX_MAP,
     BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
@@ -29,30 +26,30 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from lgserve import jsonio
+from lgserve.storage.checkpoint_encoding import (
+    encode_checkpoint,
+    encode_values,
+    encode_writes,
+    place_of,
+)
 from lgserve.storage.checkpoint_reader import (
     CheckpointQuery,
     CheckpointReader,
     Page,
-    Place,
     checkpoint_config,
 )
-from lgserve.storage.checkpoint_rows import (
-    Change,
-    CheckpointRow,
-    NewValue,
-    WriteRow,
+from lgserve.storage.checkpoint_removal import (
     copy_checkpoints,
     delete_checkpoints_of_runs,
     delete_thread_checkpoints,
-    latest_checkpoint_id,
-    pack_versions,
     prune_checkpoints,
-    store_changes,
 )
+from lgserve.storage.checkpoint_rows import Change, latest_checkpoint_id, store_changes
 from lgserve.storage.database import SqliteDatabase
+from lgserve.storage.saver_scope import LastCheckpoint, SaverScope
 
 __all__ = [
+    "LastCheckpoint",
     "SaverScope",
     "SqliteSaver",
     "channel_values",
@@ -68,61 +65,8 @@ _Work = Callable[[sqlite3.Connection], T]
 
 #: Checkpoints read at a time when many are listed.
 _PAGE = 100
-#: Strings of this type and size stand in the checkpoint's row.
-_SMALL = 128
-_SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
 _RANDOM_BITS = 40
 _LARGEST_COUNT = 2 ** (63 - _RANDOM_BITS) - 1
-
-
-class LastCheckpoint(NamedTuple):
-    """The newest checkpoint that a run has put for its root graph."""
-
-    checkpoint_id: str
-    metadata: CheckpointMetadata
-
-
-@dataclass(slots=True)
-class SaverScope:
-    """What a run and its saver tell each other; one a run, made by the engine.
-
-    While `wait` is off, the saver returns before its writes are committed. They are committed in
-    order, and before anything the engine writes later.
-    """
-
-    run_id: str | None = None
-    #: Each write is awaited (durability `sync`).
-    wait: bool = False
-    #: The run is over for good: what its graph still writes is dropped.
-    closed: bool = False
-    #: Why the first write failed that nobody waited for.
-    failure: BaseException | None = None
-    last: LastCheckpoint | None = None
-    made: set[str] = field(default_factory=set)
-    _waiting: deque[Change] = field(default_factory=deque)
-    _posted: bool = False
-    _ticket: int = 0
-
-    def post(self, db: SqliteDatabase, change: Change) -> None:
-        """Have a change stored soon; those that wait share a place in the writer's queue."""
-        self._waiting.append(change)
-        if not self._posted:
-            self._posted = True
-            self._ticket = db.post(self._flush, self._fail)
-
-    def is_settled(self, db: SqliteDatabase) -> bool:
-        """Tell whether all that was posted is committed."""
-        return not self._waiting and db.is_settled(self._ticket)
-
-    def _flush(self, connection: sqlite3.Connection) -> None:
-        # The order matters: what is appended after this line is posted anew.
-        self._posted = False
-        changes = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        if not self.closed:
-            store_changes(connection, changes)
-
-    def _fail(self, error: BaseException) -> None:
-        self.failure = self.failure or error
 
 
 class SqliteSaver(BaseCheckpointSaver[Any]):
@@ -154,7 +98,7 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
     ) -> RunnableConfig:
         """Store a checkpoint and the values of its new versions."""
         await self._write(self._checkpoint(config, checkpoint, metadata, new_versions))
-        return checkpoint_config(*_place(config), checkpoint["id"])
+        return checkpoint_config(*place_of(config), checkpoint["id"])
 
     def put(
         self,
@@ -165,7 +109,7 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
     ) -> RunnableConfig:
         """As `aput`, for a caller in a thread."""
         self._write_sync(self._checkpoint(config, checkpoint, metadata, new_versions))
-        return checkpoint_config(*_place(config), checkpoint["id"])
+        return checkpoint_config(*place_of(config), checkpoint["id"])
 
     async def aput_writes(
         self,
@@ -194,35 +138,16 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> Change:
-        """Serialize a checkpoint."""
-        thread_id, checkpoint_ns = _place(config)
-        checkpoint_id = checkpoint["id"]
-        versions = checkpoint["channel_versions"]
-        values = checkpoint["channel_values"]
-        inline = {k: v for k, v in values.items() if _is_small(v) and k in versions}
-        new = [
-            NewValue(channel, version, *self._dump(values[channel], channel))
-            for channel, version in new_versions.items()
-            if channel in values and channel not in inline
-        ]
-        rest = {k: v for k, v in checkpoint.items() if k not in _SEPARATE}
-        rest["channel_values"] = inline
+        scope = self._scope
         metadata = get_checkpoint_metadata(config, metadata)
-        row = CheckpointRow(
-            thread_id,
-            checkpoint_ns,
-            checkpoint_id,
-            config["configurable"].get("checkpoint_id"),
-            metadata.get("run_id"),
-            jsonio.dumps(metadata),
-            pack_versions(versions, list(inline)),
-            *self.serde.dumps_typed(rest),
-        )
-        if self._scope is not None:
-            self._scope.made.add(checkpoint_id)
-            if not checkpoint_ns:
-                self._scope.last = LastCheckpoint(checkpoint_id, metadata)
-        return Change(row, new, ())
+        run_id = metadata.get("run_id") if scope is None else scope.run_id
+        row = encode_checkpoint(self.serde, config, checkpoint, metadata, run_id)
+        values = encode_values(self.serde, checkpoint, new_versions)
+        if scope is not None:
+            scope.made.add(row.checkpoint_id)
+            if not row.checkpoint_ns:
+                scope.last = LastCheckpoint(row.checkpoint_id, metadata)
+        return Change(row, values, ())
 
     def _writes(
         self,
@@ -231,37 +156,11 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         task_id: str,
         task_path: str,
     ) -> Change:
-        """Serialize a task's writes."""
-        place = _place(config)
-        checkpoint_id: str = config["configurable"]["checkpoint_id"]
         scope = self._scope
-        run_id = None if scope is None or checkpoint_id in scope.made else scope.run_id
-        rows = [
-            WriteRow(
-                *place,
-                checkpoint_id,
-                task_id,
-                WRITES_IDX_MAP.get(channel, idx),
-                task_path,
-                channel,
-                run_id,
-                *self._dump(value, channel, task_id, task_path),
-            )
-            for idx, (channel, value) in enumerate(writes)
-        ]
+        foreign = scope is not None and config["configurable"]["checkpoint_id"] not in scope.made
+        run_id = scope.run_id if scope is not None and foreign else None
+        rows = encode_writes(self.serde, config, writes, task_id, task_path, run_id)
         return Change(None, (), rows)
-
-    def _dump(
-        self, value: Any, channel: str, task_id: str = "", task_path: str = ""
-    ) -> tuple[str, bytes]:
-        try:
-            return self.serde.dumps_typed(value)
-        except Exception as exc:  # noqa: BLE001 - a user-defined type may refuse in any way
-            raise TypeError(
-                f"The value of channel '{channel}'{_written_by(task_id, task_path)} cannot be"
-                f" stored in a checkpoint: {exc} (the value is of type"
-                f" {type(value).__module__}.{type(value).__qualname__})"
-            ) from exc
 
     async def _write(self, change: Change) -> None:
         if not self._posted(change):
@@ -285,18 +184,18 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return a checkpoint, or the newest of its namespace."""
         await self._settled()
-        return self._lookup(self._find(config))
+        return self._db.lookup_snapshot(self._find(config))
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """As `aget_tuple`, for a caller in a thread."""
         self._settled_sync()
-        return self._lookup(self._find(config))
+        return self._db.lookup_snapshot(self._find(config))
 
     async def alist(
         self,
         config: RunnableConfig | None,
         *,
-        filter: dict[str, Any] | None = None,  # noqa: A002 - the interface's name
+        filter: dict[str, Any] | None = None,
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
@@ -311,7 +210,7 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         self,
         config: RunnableConfig | None,
         *,
-        filter: dict[str, Any] | None = None,  # noqa: A002 - the interface's name
+        filter: dict[str, Any] | None = None,
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
@@ -319,27 +218,27 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         self._settled_sync()
         pages = _Pages(self.serde, _query(config, filter, before), limit)
         while not pages.ended:
-            yield from self._lookup(pages.next)
+            yield from self._db.lookup_snapshot(pages.next)
 
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
         """Return what a checkpoint's ancestors wrote to channels since their stored values."""
         await self._settled()
-        return self._lookup(self._history(config, channels))
+        return self._db.lookup_snapshot(self._history(config, channels))
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
         """As `aget_delta_channel_history`, for a caller in a thread."""
         self._settled_sync()
-        return self._lookup(self._history(config, channels))
+        return self._db.lookup_snapshot(self._history(config, channels))
 
     def _find(self, config: RunnableConfig) -> _Work[CheckpointTuple | None]:
         return partial(
             CheckpointReader(self.serde).find,
-            place=_place(config),
-            checkpoint_id=get_checkpoint_id(config),
+            place=place_of(config),
+            checkpoint_id=get_checkpoint_id(config) or None,
         )
 
     def _history(
@@ -347,13 +246,10 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
     ) -> _Work[dict[str, DeltaChannelHistory]]:
         return partial(
             CheckpointReader(self.serde).delta_history,
-            place=_place(config),
+            place=place_of(config),
             checkpoint_id=get_checkpoint_id(config),
             channels=channels,
         )
-
-    def _lookup(self, work: _Work[T]) -> T:
-        return self._db.lookup_snapshot(work)
 
     async def _settled(self) -> None:
         """Wait until what may concern a reader is committed: a run's own writes, else all."""
@@ -396,9 +292,7 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
             partial(copy_checkpoints, source=source_thread_id, target=target_thread_id)
         )
 
-    async def aprune(
-        self, thread_ids: Sequence[str], *, strategy: str = "keep_latest"
-    ) -> None:
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Remove old checkpoints (`keep_latest`) or all (`delete`) of threads."""
         await self._db.write(_pruning(thread_ids, strategy))
 
@@ -406,7 +300,7 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         """As `aprune`, for a caller in a thread."""
         self._db.write_sync(_pruning(thread_ids, strategy))
 
-    def get_next_version(self, current: float | str | None, channel: None) -> Any:
+    def get_next_version(self, current: float | str | None, channel: None) -> Any:  # noqa: ARG002
         """Return a greater version, random below a count: forks of a thread never share one.
 
         A thread that began with another saver's text versions goes on with such.
@@ -417,9 +311,6 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         if count > _LARGEST_COUNT:
             return int(current or 0) + 1
         return count << _RANDOM_BITS | getrandbits(_RANDOM_BITS)
-
-
-_SEPARATE = ("id", "channel_versions", "channel_values")
 
 
 class _Pages:
@@ -446,22 +337,21 @@ class _Pages:
 
 
 async def channel_values(
-    db: SqliteDatabase, thread_id: str, checkpoint_id: str | None = None
+    db: SqliteDatabase,
+    thread_id: str,
+    checkpoint_id: str | None = None,
+    *,
+    serde: SerializerProtocol | None = None,
 ) -> dict[str, Any] | None:
     """Return the values of a thread's root channels at a checkpoint, by default the newest.
 
     None if there is no such checkpoint. Without a graph nothing is known of the schema: channels
     that LangGraph keeps for itself are among them, and delta channels only where they are whole.
     """
-    found = await SqliteSaver(db).aget_tuple(
+    found = await SqliteSaver(db, serde=serde).aget_tuple(
         {"configurable": {"thread_id": thread_id, "checkpoint_id": checkpoint_id}}
     )
     return None if found is None else found.checkpoint["channel_values"]
-
-
-def _place(config: RunnableConfig) -> Place:
-    configurable = config["configurable"]
-    return str(configurable["thread_id"]), configurable.get("checkpoint_ns") or ""
 
 
 def _query(
@@ -491,24 +381,6 @@ def _pruning(thread_ids: Sequence[str], strategy: str) -> _Work[None]:
             works[strategy](connection, thread_id)
 
     return work
-
-
-def _is_small(value: Any) -> bool:
-    """Tell whether a value is plain and short enough to stand in the checkpoint's row."""
-    kind = type(value)
-    if kind is str or kind is bytes:
-        return len(value) <= _SMALL
-    if kind is int:
-        return bool(_SMALLEST_INTEGER <= value <= _LARGEST_INTEGER)
-    return value is None or kind is bool or kind is float
-
-
-def _written_by(task_id: str, task_path: str) -> str:
-    """Name the node of a task, whose path is `~__pregel_pull, <node>` for most."""
-    if not task_id:
-        return ""
-    node = task_path.rpartition(", ")[2]
-    return f", written by node '{node}'," if node else f", written by task {task_id},"
 
 
 def _nothing(_: sqlite3.Connection) -> None:

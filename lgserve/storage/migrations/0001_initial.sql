@@ -160,17 +160,21 @@ CREATE TABLE checkpoint_writes (
 CREATE INDEX checkpoint_writes_by_blob ON checkpoint_writes (blob_id) WHERE blob_id IS NOT NULL;
 CREATE INDEX checkpoint_writes_by_run ON checkpoint_writes (run_id) WHERE run_id IS NOT NULL;
 
--- Namespace segments are joined by U+001F and ended by it, so that a prefix ends at a segment.
+-- A namespace is its labels in UTF-8, each ended by NUL, which no label may contain: so a prefix
+-- ends at a label, and bytes sort as the labels do.
 CREATE TABLE store_items (
-    namespace   TEXT NOT NULL,
-    key         TEXT NOT NULL,
-    value       BLOB NOT NULL,
-    created_at  TEXT NOT NULL,
-    updated_at  TEXT NOT NULL,
-    ttl_minutes REAL,
-    expires_at  TEXT,
+    namespace    BLOB NOT NULL,
+    key          TEXT NOT NULL,
+    value        BLOB NOT NULL,
+    -- What the item asks of semantic search: JSON false or a list of paths; NULL: the defaults.
+    index_fields BLOB,
+    created_at   TEXT NOT NULL,
+    updated_at   TEXT NOT NULL,
+    ttl_minutes  REAL,
+    expires_at   TEXT,
     PRIMARY KEY (namespace, key)
 );
+CREATE INDEX store_items_by_update ON store_items (namespace, updated_at, expires_at);
 CREATE INDEX store_items_by_expiry ON store_items (expires_at) WHERE expires_at IS NOT NULL;
 
 -- Kept, not scanned: how many threads and runs are in each status.

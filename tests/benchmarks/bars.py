@@ -1,0 +1,131 @@
+"""Measures what the benchmark harness does not: growth of a thread, crashes, a blocking node.
+
+    python -m tests.benchmarks.bars [growth] [kills] [blocking] [naps]
+
+`bench/` holds the harness for the rest: `python tests/benchmarks/bench/bench.py compare reference
+lgserve --sections echo,stream,steps,bg,threads,cold` (both commands on PATH).
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import statistics
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+from langgraph_sdk import get_sync_client
+
+from tests.e2e.test_crashes import Acknowledged, check, crash_once, settle
+from tests.servers import ServerProcess, project, serving
+
+UPDATES, SIZE, KILLS = 60, 50_000, 50
+
+
+def growth() -> None:
+    """Append 60 messages of 50 KB to one thread, by updates of its state; then by runs."""
+    for name, graph in (("samples", "plain"), ("samples", "echo")):
+        with tempfile.TemporaryDirectory() as folder:
+            with serving(Path(folder), name=name) as server, get_sync_client(
+                url=server.url
+            ) as client:
+                thread = client.threads.create(metadata={"graph_id": graph})["thread_id"]
+                for n in range(UPDATES):
+                    text = secrets.token_hex(SIZE // 2)
+                    values = (
+                        {"messages": [{"role": "user", "content": text, "id": str(n)}]}
+                        if graph == "plain"
+                        else {"log": [text]}
+                    )
+                    client.threads.update_state(thread, values)
+                path = f"{server.url}/threads/{thread}/state"
+                times = [seconds_of(lambda path=path: get(path)) for _ in range(15)]
+                data = Path(folder) / "data"
+                sizes = {f.name: f.stat().st_size / 1e6 for f in data.iterdir()}
+            print(f"growth, {graph}: files (MB) {sizes}, sum {sum(sizes.values()):.2f}")
+            print(f"  GET state: median {1e3 * statistics.median(times):.1f} ms of {len(times)}")
+
+
+def kills() -> None:
+    """Kill the server at 50 random moments under load and compare with what it acknowledged."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        server = ServerProcess(folder=path, config=project(path), arguments=["--no-reload"])
+        server.start()
+        seen = Acknowledged()
+        moments = random.Random(1)
+        for _ in range(KILLS):
+            crash_once(server, seen, moments.uniform(0.05, 1.0))
+        with get_sync_client(url=server.url) as client:
+            settle(client, seen)
+            check(client, seen)
+        server.stop()
+        print(
+            f"kills: {KILLS}; {len(seen.threads)} threads, {len(seen.runs)} background runs and"
+            f" {len(seen.finished)} waited runs acknowledged; nothing lost, nothing stuck"
+        )
+
+
+def blocking() -> None:
+    """Ask for /ok while a node blocks its loop for 4 s."""
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), name="hard") as server:
+        body = {"assistant_id": "freezer", "input": {"seconds": 4}}
+        run = threading.Thread(
+            target=lambda: httpx.post(f"{server.url}/runs/wait", json=body, timeout=60)
+        )
+        run.start()
+        times = []
+        while run.is_alive():
+            times.append(seconds_of(lambda: get(f"{server.url}/ok")))
+            time.sleep(0.002)
+        times.sort()
+        p99 = times[int(len(times) * 0.99)]
+        print(f"blocking: {len(times)} GET /ok, p99 {1e3 * p99:.1f} ms, max {1e3 * times[-1]:.1f} ms")
+
+
+def naps() -> None:
+    """20 blocking 2-s runs on 20 threads."""
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), name="hard") as server:
+        body = {"assistant_id": "napper", "input": {"seconds": 2}}
+
+        def wait() -> None:
+            httpx.post(f"{server.url}/runs/wait", json=body, timeout=60).raise_for_status()
+
+        runs = [threading.Thread(target=wait) for _ in range(20)]
+        began = time.perf_counter()
+        for run in runs:
+            run.start()
+        for run in runs:
+            run.join()
+        print(f"naps: 20 blocking runs of 2 s done in {time.perf_counter() - began:.2f} s")
+
+
+def get(url: str) -> None:
+    """Fetch a page."""
+    with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 - loopback
+        response.read()
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Return how long a call takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+MEASURES: dict[str, Callable[[], None]] = {
+    "growth": growth,
+    "kills": kills,
+    "blocking": blocking,
+    "naps": naps,
+}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or MEASURES:
+        MEASURES[name]()

@@ -11,6 +11,7 @@ a pipe on which the child says that it is ready.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import pickle
@@ -192,10 +193,10 @@ class Supervisor:
     def _let_go(self, phase: _Phase) -> None:
         """Ask the child to leave; its runs get their grace."""
         self._phase = phase
+        if self._deadline is None and self._child is not None:  # a second signal would end it
+            self._child.terminate()
         grace = self._order.settings.grace_seconds
         self._deadline = time.monotonic() + grace + _LEAVE_SECONDS
-        if self._child is not None:
-            self._child.terminate()
 
     def _follow_up(self, status: int) -> int | None:
         """Act on the end of the child; return the exit status if it is the end of all."""
@@ -217,6 +218,7 @@ class Supervisor:
             self._talk.not_reloaded(exc)
             return
         self._talk.changed(paths)
+        _forget_compiled(paths)
         if self._phase != "replacing":
             self._let_go("replacing")
         before = self._order.settings
@@ -271,7 +273,16 @@ class Supervisor:
 
 def _watched(settings: Settings) -> tuple[object, ...]:
     project = settings.project
-    return (project.root, project.import_paths, project.files, settings.reload_dirs)
+    patterns = (settings.reload_dirs, settings.reload_include, settings.reload_exclude)
+    return (project.root, project.import_paths, project.files, settings.data, *patterns)
+
+
+def _forget_compiled(paths: Sequence[Path]) -> None:
+    """Remove the byte code of changed files: Python takes an edit within its second for the old."""
+    for path in paths:
+        if path.suffix == ".py":
+            with contextlib.suppress(OSError, NotImplementedError):
+                Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
 
 
 class _Child:

@@ -35,7 +35,7 @@ class ServerProcess:
         """Start the process and wait until it is ready."""
         log = (self.folder / "server.log").open("ab")
         command = [sys.executable, "-m", "lgserve", self.verb, "-c", str(self.config)]
-        self.process = subprocess.Popen(  # noqa: S603 - our own program
+        self.process = subprocess.Popen(
             [*command, "--port", "0", "--data", str(self.folder / "data"), *self.arguments],
             cwd=self.folder,
             env={**os.environ, **self.environment},
@@ -89,7 +89,7 @@ def _url_of(file: Path, pid: int) -> str | None:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - loopback
+        with urllib.request.urlopen(url, timeout=5) as response:
             return bool(response.status == 200)
     except OSError:
         return False

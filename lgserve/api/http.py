@@ -114,7 +114,7 @@ def integer(request: web.Request, name: str, default: int, *, low: int, high: in
     if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
         raise InvalidRequestError(f"Invalid {name} {text}")
     if not low <= int(text) <= high:
-        raise InvalidRequestError(f"Invalid {name} {text}: must be at least {low}")
+        raise InvalidRequestError(f"Invalid {name} {text}: must be {low} to {high}")
     return int(text)
 
 

@@ -63,8 +63,6 @@ def _known_error(request: web.Request, error: LgserveError) -> web.Response:
 
 async def _http_error(request: web.Request, exc: web.HTTPException) -> web.StreamResponse:
     """Answer what aiohttp raises: unknown routes and methods, above all."""
-    if exc.status < 400:
-        raise exc
     if exc.status == 404 and (there := await _without_slash(request)):
         return web.Response(status=307, headers={hdrs.LOCATION: there})
     allow = exc.headers.get(hdrs.ALLOW)

@@ -33,6 +33,8 @@ def child_command() -> list[str]:
 def main() -> None:
     """Serve as the parent orders, and end with it."""
     listener, order_out, report_in, parent = map(int, sys.argv[-4:])
+    for descriptor in (listener, order_out, report_in):
+        os.set_inheritable(descriptor, False)  # a process the user's code starts must not keep them
     _die_with(parent)
     # Ctrl-C reaches the whole foreground group; this process stops when its parent tells it to.
     # It stays in that group, because no other may read the terminal (`breakpoint()` does).

@@ -107,8 +107,8 @@ class Settlement:
     values: Json | None = None
     #: `{task_id: [{"id", "value"}]}`; None leaves the stored ones.
     interrupts: Json | None = None
-    #: True if the last checkpoint has tasks left to do.
-    has_next: bool = False
+    #: Whether the last checkpoint has tasks left to do; None leaves the thread's status as it was.
+    has_next: bool | None = None
     checkpoint_id: str | None = None
     #: Delete the run and its checkpoints; the thread keeps what it had before the run.
     rollback: bool = False

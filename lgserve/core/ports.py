@@ -171,8 +171,8 @@ class Runs(Protocol):
         """Return when the next run that is pending for the clock alone becomes due."""
         ...
 
-    def heartbeat(self, owner: str) -> list[Run]:
-        """Extend all leases of `owner`; return its runs that someone asked to cancel."""
+    def heartbeat(self, owner: str, run_ids: Sequence[str]) -> list[Run]:
+        """Extend the leases of these runs of `owner`; return its runs that are to be cancelled."""
         ...
 
     def requeue_expired(self, max_attempts: int) -> list[Run]:

@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 def settled_status(end: Settlement, before: ThreadStatus) -> ThreadStatus:
     """Return the status a thread settles at when a run has ended.
 
-    A failed run makes it `error`; work left to do makes it `interrupted`; a rolled-back run leaves
-    it as it was.
+    A failed run makes it `error`; work left to do makes it `interrupted`; a run that was rolled
+    back, and one that did nothing, leave it as it was.
     """
     if end.rollback:
         return before
     if end.status in ("error", "timeout"):
         return "error"
+    if end.has_next is None:
+        return before
     return "interrupted" if end.has_next else "idle"
 
 

@@ -59,7 +59,8 @@ class Outcome:
     body: Json = EMPTY_OBJECT
     values: Json | None = None
     interrupts: Json | None = None
-    has_next: bool = False
+    #: None if the thread stands where it stood, as far as anybody knows.
+    has_next: bool | None = None
     error: Json | None = None
     #: The user's own frames, for the log.
     details: str | None = None
@@ -135,7 +136,7 @@ class RunExecutor:
             done = Outcome(interrupted=seen.interrupted)
             return await self._standing(graph, config, execution, seen, done)
         body = jsonio.dumps_wire(seen.values)
-        return Outcome(body=body, values=body, interrupts=EMPTY_OBJECT)
+        return Outcome(body=body, values=body, interrupts=EMPTY_OBJECT, has_next=False)
 
     async def _stream(
         self,

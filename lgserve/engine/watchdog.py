@@ -37,7 +37,7 @@ class Stall:
 
 
 class StallWatchdog:
-    """Watches the user loop from a thread of its own; `on_stall` is called there, while it lasts."""
+    """Watches the user loop from a thread of its own; calls `on_stall` there, while it lasts."""
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from langgraph.runtime import RunControl
 
 from lgserve import jsonio
+from lgserve.core.errors import StorageError
 from lgserve.core.models import EVERYTHING, Json, Run, RunResult, Settlement
 from lgserve.engine.executor import Execution, Outcome, RunExecutor
 from lgserve.engine.failures import error_object
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("lgserve")
 _runs_log = logging.getLogger("lgserve.runs")
+
+#: Seconds until claiming is tried again after the database refused.
+_RETRY_SECONDS = 1.0
 
 #: Seconds a stopped run may take to stop; then it is settled and its code is left to itself.
 _STOP_SECONDS = 5.0
@@ -53,7 +57,9 @@ class WorkerOptions:
 class _Active:
     """A run in execution, as the worker sees it."""
 
-    execution: Execution
+    run: Run
+    #: None until the run's log is open.
+    execution: Execution | None = None
     #: "interrupt", "rollback", "timeout" or "drain" once it shall stop.
     reason: str | None = None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -115,8 +121,9 @@ class RunWorker:
             self._wake.set()
 
     def start(self, run: Run) -> None:
-        """Execute a claimed run."""
-        self._runs.start(self._work(run), f"run {run.run_id}")
+        """Execute a claimed run; from here on it can be stopped."""
+        active = self._active[run.run_id] = _Active(run=run)
+        self._runs.start(self._work(active), f"run {run.run_id}")
 
     def run_queued(self) -> None:
         """Look for claimable runs."""
@@ -148,7 +155,8 @@ class RunWorker:
         self._draining = True
         self._wake.set()
         for active in self._active.values():
-            active.execution.control.request_drain()
+            if active.execution is not None:
+                active.execution.control.request_drain()
         await self._runs.wait(grace_seconds)
         for active in list(self._active.values()):
             self._stop(active, "drain")
@@ -159,8 +167,9 @@ class RunWorker:
     def stalled(self, stall: Stall) -> None:
         """Fail the run whose node blocks the user loop, if that is asked for; from any thread."""
         active = self._active.get(stall.run_id or "")
-        if active is not None and self._options.strict_blocking:
-            active.execution.blocked = (
+        execution = active.execution if active is not None else None
+        if execution is not None and self._options.strict_blocking:
+            execution.blocked = (
                 f"node {stall.node!r} blocked the event loop for over {stall.seconds:.2f} s at"
                 f" {stall.where}; use an async call or asyncio.to_thread"
             )
@@ -168,19 +177,29 @@ class RunWorker:
     # ---------------------------------------------------------------- claiming
 
     async def _dispatch(self) -> None:
+        """Claim whenever woken, whenever a run becomes due, and at least once a lease."""
         while not self._draining:
             self._wake.clear()
-            await self._claim_all()
-            due = await self._storage.lookup(lambda tx: tx.runs.next_due())
-            wait = self._options.lease_seconds
-            if due is not None:
-                wait = min(wait, (due - self._clock.now()).total_seconds())
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(wait, 0.001)):
+            try:
+                await self._claim_all()
+                wait = await self._until_due()
+            except StorageError as exc:
+                _log.error("runs cannot be claimed: %s", exc)
+                wait = _RETRY_SECONDS
+            try:
+                async with asyncio.timeout(wait):
                     await self._wake.wait()
-                    continue
-            await self._take_expired()
-            self._backlog = True
+            except TimeoutError:
+                await self._take_expired()
+                self._backlog = True
+
+    async def _until_due(self) -> float:
+        """Return how long nothing becomes claimable by the clock alone, in seconds."""
+        due = await self._storage.lookup(lambda tx: tx.runs.next_due())
+        longest = self._options.lease_seconds
+        if due is None:
+            return longest
+        return min(longest, max(0.001, (due - self._clock.now()).total_seconds()))
 
     async def _claim_all(self) -> None:
         """Claim while there are free slots and claimable runs."""
@@ -205,8 +224,9 @@ class RunWorker:
 
     async def _take_expired(self) -> None:
         limit = self._options.max_attempts
-        lost = await self._storage.write(lambda tx: tx.runs.requeue_expired(limit))
-        await self._refresh_settled(lost)
+        with contextlib.suppress(StorageError):  # the next claim will say so
+            lost = await self._storage.write(lambda tx: tx.runs.requeue_expired(limit))
+            await self._refresh_settled(lost)
 
     async def _refresh_settled(self, lost: list[Run]) -> None:
         """Bring threads of runs that were given up, not put back, in line with their state."""
@@ -215,48 +235,64 @@ class RunWorker:
                 await self._state.refresh(run.thread_id, EVERYTHING, error=run.error)
 
     def _beat(self) -> None:
-        """Keep the leases from a thread of its own, whatever the loops do."""
+        """Keep the leases of what executes, from a thread, whatever the loops do."""
         owner = self._options.owner
 
         async def beat() -> list[Run]:
-            return await self._storage.write(lambda tx: tx.runs.heartbeat(owner))
+            held = list(self._active)
+            return await self._storage.write(lambda tx: tx.runs.heartbeat(owner, held))
 
         with contextlib.suppress(RuntimeError):  # the server has gone
             while not self._stopped.wait(self._options.lease_seconds / 3):
-                for run in asyncio.run(beat()):
-                    self._home.call_soon_threadsafe(self.cancel_requested, run)
+                with contextlib.suppress(StorageError):
+                    for run in asyncio.run(beat()):
+                        self._home.call_soon_threadsafe(self.cancel_requested, run)
 
     # ---------------------------------------------------------------- executing
 
-    async def _work(self, run: Run) -> None:
+    async def _work(self, active: _Active) -> None:
         """Execute a run and those that follow it on its thread, in the slot it holds."""
-        following: Run | None = run
         try:
-            while following is not None:
-                following = await self._run_one(following)
+            while (following := await self._run_one(active)) is not None:
+                active = self._active[following.run_id] = _Active(run=following)
         finally:
             self.release()
 
-    async def _run_one(self, run: Run) -> Run | None:
-        log = await self._streams.resume(run)
-        kwargs = jsonio.loads(run.kwargs)
-        durable = kwargs["durability"] == "sync"
-        saver = None if run.temporary else self._checkpointers.for_run(run.run_id, wait=durable)
-        execution = Execution(run=run, kwargs=kwargs, log=log, saver=saver, control=RunControl())
-        active = _Active(execution=execution)
-        self._active[run.run_id] = active
-        _log_run("started", run)
+    async def _run_one(self, active: _Active) -> Run | None:
+        """Execute one run and return the next one of its thread, claimed.
+
+        A run whose end cannot be written loses its lease: it is tried again from its checkpoint.
+        """
+        run = active.run
         try:
-            outcome = await self._execute(active)
-            return await self._settle(active, outcome)
+            execution = active.execution = await self._prepare(run)
+            _log_run("started", run)
+            try:
+                return await self._settle(active, execution, await self._execute(active, execution))
+            finally:
+                if execution.saver is not None:
+                    execution.saver.close()
+        except StorageError as exc:
+            _log.error("the end of run %s cannot be written: %s", run.run_id, exc)
+            error = jsonio.dumps(error_object(exc, mask=False))
+            await self._streams.close(run.run_id, error_result(error))
+            return None
         finally:
-            if saver is not None:
-                saver.close()
             del self._active[run.run_id]
 
-    async def _execute(self, active: _Active) -> Outcome:
+    async def _prepare(self, run: Run) -> Execution:
+        kwargs = jsonio.loads(run.kwargs)
+        durable = kwargs["durability"] == "sync"
+        return Execution(
+            run=run,
+            kwargs=kwargs,
+            log=await self._streams.resume(run),
+            saver=None if run.temporary else self._checkpointers.for_run(run.run_id, wait=durable),
+            control=RunControl(),
+        )
+
+    async def _execute(self, active: _Active, execution: Execution) -> Outcome:
         """Await the execution; stop it on request and on time-out; leave it if it does not."""
-        execution = active.execution
         handle = self._user_loop.submit(lambda: self._executor.execute(execution))
         stop = asyncio.ensure_future(active.stop.wait())
         try:
@@ -277,9 +313,8 @@ class RunWorker:
             active.reason = reason
             active.stop.set()
 
-    async def _settle(self, active: _Active, outcome: Outcome) -> Run | None:
+    async def _settle(self, active: _Active, execution: Execution, outcome: Outcome) -> Run | None:
         """Write the end of a run and claim the next one of its thread, in one transaction."""
-        execution = active.execution
         run = execution.run
         if outcome.kind == "drained" or (outcome.kind == "stopped" and active.reason == "drain"):
             await self._storage.write(lambda tx: tx.runs.requeue(run.run_id, self._options.owner))
@@ -288,21 +323,23 @@ class RunWorker:
         if active.reason == "timeout" and outcome.kind == "stopped":
             outcome = self._timed_out(execution, outcome)
         await execution.log.flush()
-        end, following = await self._storage.write(lambda tx: self._finish(tx, active, outcome))
+        end, following = await self._storage.write(
+            lambda tx: self._finish(tx, execution, outcome, active.reason)
+        )
         result = self._result(end, outcome)
         await self._streams.close(run.run_id, result)
-        _log_end(active, end, outcome)
+        _log_end(active, end, outcome, execution.events)
         return following
 
     def _finish(
-        self, tx: Transaction, active: _Active, outcome: Outcome
+        self, tx: Transaction, execution: Execution, outcome: Outcome, reason: str | None
     ) -> tuple[Settlement, Run | None]:
         """Settle inside the transaction: by now every checkpoint write has been carried out."""
-        run = active.execution.run
-        saver = active.execution.saver
+        run = execution.run
+        saver = execution.saver
         stopped = outcome.kind == "stopped"
         status = "interrupted" if stopped else "error" if outcome.error else "success"
-        if stopped and active.reason == "timeout":
+        if stopped and reason == "timeout":
             status = "timeout"
         error = outcome.error
         if saver is not None and saver.failure is not None and error is None:
@@ -315,7 +352,7 @@ class RunWorker:
             interrupts=outcome.interrupts,
             has_next=outcome.has_next,
             checkpoint_id=None if saver is None else saver.checkpoint_id,
-            rollback=active.reason == "rollback",
+            rollback=reason == "rollback",
         )
         tx.runs.finish(run.run_id, self._options.owner, end)
         if self._draining:
@@ -341,7 +378,7 @@ class RunWorker:
 def _outcome(handle: Handle[Outcome]) -> Outcome:
     """Return how an execution ended; code that did not stop when asked is left behind."""
     if not handle.future.done() or handle.future.cancelled():
-        return Outcome(kind="stopped", has_next=True)
+        return Outcome(kind="stopped")
     failure = handle.future.exception()
     if failure is None:
         return handle.future.result()
@@ -354,16 +391,15 @@ def _log_run(event: str, run: Run) -> None:
         _runs_log.info("run", extra={"run": {"event": event, **_names(run)}})
 
 
-def _log_end(active: _Active, end: Settlement, outcome: Outcome) -> None:
+def _log_end(active: _Active, end: Settlement, outcome: Outcome, events: int) -> None:
     if not _runs_log.isEnabledFor(logging.INFO):
         return
-    run = active.execution.run
     facts = {
         "event": "finished",
-        **_names(run),
+        **_names(active.run),
         "status": end.status,
         "seconds": time.monotonic() - active.started_at,
-        "events": active.execution.events,
+        "events": events,
         "error": _text(end.error),
         "error_details": outcome.details,
     }

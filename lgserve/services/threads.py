@@ -109,14 +109,24 @@ class ThreadService:
         return await self.storage.read(lambda tx: tx.threads.count(where, scope))
 
     async def _delete(self, thread_id: str) -> None:
-        await self.canceller.stop_thread(thread_id)
-        await self.storage.write(lambda tx: tx.threads.delete(thread_id))
+        """Stop and delete, again if a run was created in between."""
+        deleted = False
+        while not deleted:
+            await self.canceller.stop_thread(thread_id)
+            deleted = await self.storage.write(lambda tx: _delete_idle(tx, thread_id))
 
     async def _with_values(self, thread: Thread) -> Thread:
         """Return the thread with values that were too large to stand in its row."""
         if not thread.values_in_state:
             return thread
         return replace(thread, values=await self.state.values(thread))
+
+
+def _delete_idle(tx: Transaction, thread_id: str) -> bool:
+    if tx.runs.in_flight(thread_id):
+        return False
+    tx.threads.delete(thread_id)
+    return True
 
 
 def new_thread(thread_id: str, metadata: Mapping[str, Any], now: str) -> Thread:

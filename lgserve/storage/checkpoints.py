@@ -140,7 +140,7 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
     ) -> Change:
         scope = self._scope
         metadata = get_checkpoint_metadata(config, metadata)
-        run_id = metadata.get("run_id") if scope is None else scope.run_id
+        run_id = (scope.run_id if scope is not None else None) or metadata.get("run_id")
         row = encode_checkpoint(self.serde, config, checkpoint, metadata, run_id)
         values = encode_values(self.serde, checkpoint, new_versions)
         if scope is not None:

@@ -151,11 +151,11 @@ class SqliteRuns:
         ).fetchone()
         return None if row[0] is None else datetime.fromisoformat(row[0])
 
-    def heartbeat(self, owner: str) -> list[Run]:
-        """Extend all leases of the owner; return its runs that are to be cancelled."""
-        self._db.execute(
-            "UPDATE runs SET lease_expires_at = ? WHERE status = 'running' AND owner = ?",
-            (self._lease_end(), owner),
+    def heartbeat(self, owner: str, run_ids: Sequence[str]) -> list[Run]:
+        """Extend the leases of the owner's runs; return those that are to be cancelled."""
+        self._db.executemany(
+            "UPDATE runs SET lease_expires_at = ? WHERE run_id = ? AND owner = ?",
+            [(self._lease_end(), run_id, owner) for run_id in run_ids],
         )
         return self._all(
             "SELECT {columns} FROM runs WHERE status = 'running' AND owner = ?"
@@ -261,12 +261,12 @@ class SqliteRuns:
         """Settle what a dead owner left: as it was asked to end, pending again, or given up."""
         if run.cancel_action is not None:
             rollback = run.cancel_action == "rollback"
-            end = Settlement(status="interrupted", has_next=True, rollback=rollback)
+            end = Settlement(status="interrupted", rollback=rollback)
             return self._settle(run, end)
         if not may_retry(run.attempt, max_attempts):
             message = _LOST.format(attempts=run.attempt)
             error = jsonio.dumps({"error": "WorkerLostError", "message": message})
-            return self._settle(run, Settlement(status="error", error=error, has_next=True))
+            return self._settle(run, Settlement(status="error", error=error))
         self._db.execute(
             "UPDATE runs SET status = 'pending', owner = NULL, lease_expires_at = NULL"
             " WHERE run_id = ?",
@@ -276,15 +276,8 @@ class SqliteRuns:
 
     def _settle_unstarted(self, run: Run) -> Run:
         """End a run that never started; its thread stands where it stood."""
-        row = self._db.execute(
-            "SELECT settled_status FROM threads WHERE thread_id = ?", (run.thread_id,)
-        ).fetchone()
-        end = Settlement(
-            status="interrupted",
-            has_next=row[0] == "interrupted",
-            rollback=run.cancel_action == "rollback",
-        )
-        return self._settle(run, end)
+        rollback = run.cancel_action == "rollback"
+        return self._settle(run, Settlement(status="interrupted", rollback=rollback))
 
     def _settle(self, run: Run, end: Settlement) -> Run:
         """End a run and derive its thread's status."""

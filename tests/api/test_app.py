@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientPayloadError, ServerDisconnectedError, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from lgserve.api.app import build_app
 from lgserve.api.keys import ApiOptions, ServerFacts, Services
+from lgserve.api.middleware import Handler
 from lgserve.settings_schema import Cors
 
 OPTIONS = ApiOptions(cors=Cors())
@@ -37,6 +38,14 @@ async def serving(options: ApiOptions = OPTIONS, *, ready: bool = True) -> Async
         yield client
 
 
+@asynccontextmanager
+async def serving_route(handler: Handler) -> AsyncIterator[Client]:
+    app = build_app(services(), OPTIONS)
+    app.router.add_route("*", "/route", handler)
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
 async def test_an_unexpected_error_is_json_and_logged_and_the_connection_lives(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -50,6 +59,37 @@ async def test_an_unexpected_error_is_json_and_logged_and_the_connection_lives(
     (record,) = [item for item in caplog.records if item.name == "lgserve"]
     assert record.getMessage() == "POST /threads failed"
     assert record.exc_info is not None
+
+
+async def test_an_answer_that_has_begun_is_broken_off() -> None:
+    async def breaks(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"the beginning")
+        raise ValueError("the rest is missing")
+
+    async with serving_route(breaks) as client:
+        answer = await client.get("/route")
+
+        assert answer.status == 200
+        with pytest.raises(ClientPayloadError):
+            await answer.read()
+
+
+async def test_a_client_that_has_gone_is_nobodys_error(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def leaves(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        raise ConnectionResetError("the client has gone")
+
+    async with serving_route(leaves) as client:
+        with pytest.raises(ServerDisconnectedError):
+            await client.post("/route")
+
+    (record,) = [item for item in caplog.records if item.name != "aiohttp.access"]
+    assert (record.name, record.__dict__["access"]["status"]) == ("lgserve.access", 499)
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -120,10 +160,8 @@ async def test_below_a_prefix_all_routes_answer_and_probes_at_the_root_too() -> 
         for path in ("/api/ok", "/api/info", "/api/ready", "/ok", "/ready", "/"):
             assert (await client.get(path)).status == 200
         assert (await client.get("/info")).status == 404
-        assert (await client.get("/api/threads/bad")).status == 422
-
-
-Requests = Callable[[Client], Awaitable[Any]]
+        assert (await client.post("/api/threads", data=b"{")).status == 422
+        assert (await client.post("/threads", data=b"{")).status == 404
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,6 @@ def test_a_slash_too_many_leads_to_the_route_without(http: httpx.Client) -> None
     assert (answer.status_code, answer.headers["location"]) == (307, "/info?a=%2Fb&c=1")
     assert http.post("/threads/search/", json={}).status_code == 307
     assert detail(http.get("/nope/"), 404) == "Not Found"
-    assert detail(http.get("//evil.test/"), 404) == "Not Found"
 
 
 @pytest.mark.parametrize(
@@ -114,6 +113,7 @@ def test_the_connection_is_kept_after_an_error(server_url: str) -> None:
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
     for method, path, body, status in [
         ("GET", "/nope", None, 404),
+        ("GET", "//evil.test/info/", None, 404),
         ("POST", "/threads", b"{", 422),
         ("POST", "/threads", b'{"thread_id":5}', 422),
         ("GET", f"/threads/{UNKNOWN}", None, 404),

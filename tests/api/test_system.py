@@ -54,6 +54,8 @@ def test_info_tells_why_a_graph_does_not_load(tmp_path: Path) -> None:
         refused = httpx.post(
             f"{url}/runs/wait", json={"assistant_id": "broken", "input": {}}, timeout=30
         ).json()
+        thread = httpx.post(f"{url}/threads", json={"metadata": {"graph_id": "broken"}}).json()
+        state = httpx.get(f"{url}/threads/{thread['thread_id']}/state")
 
     error = info["graph_errors"]["broken"]
     assert info["graphs"] == ["fine", "broken"]
@@ -61,3 +63,5 @@ def test_info_tells_why_a_graph_does_not_load(tmp_path: Path) -> None:
     assert "no_such_module_here" in error["message"]
     assert error["frames"][-1]["file"].endswith("broken.py")
     assert "no_such_module_here" in refused["__error__"]["message"]
+    assert state.status_code == 500
+    assert state.json()["detail"].startswith("Graph 'broken' cannot be loaded: ModuleNotFoundError")

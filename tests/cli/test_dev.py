@@ -138,7 +138,7 @@ class Started:
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.environ.get("OVERLAY", "") + str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             text=True,
         )
 
@@ -204,7 +204,9 @@ def test_what_is_in_memory_outlives_a_change_but_not_the_server(
     started.append(dev)
     url = dev.next("server.ready")["url"]
     answer_of(url)
-    (project / "agent.py").write_text(AGENT + "\n")
+    config = {"graphs": {"agent": "./agent.py:graph"}, "lgserve": {"host": "localhost"}}
+    (project / "langgraph.json").write_text(json.dumps(config))
+    assert dev.next("server.note")["message"] == "another host or port is taken at the next start"
     dev.next("server.reloaded")
     assert ask(url, "/threads/count", {}) == 1
     assert dev.stop() == 0
@@ -263,7 +265,7 @@ def test_a_second_server_on_the_same_data_is_refused(project: Path, started: lis
             [sys.executable, "-m", "lgserve", "dev", "--port", "0", *arguments],
             cwd=project,
             capture_output=True,
-            env={**os.environ, "PYTHONPATH": os.environ.get("OVERLAY", "") + str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             timeout=SECONDS,
             check=False,
         )
@@ -278,7 +280,7 @@ def test_it_ends_after_the_time_it_was_given(project: Path, reload: str) -> None
         [sys.executable, "-m", "lgserve", "dev", "--port", "0", reload, "--exit-after", "4s"],
         cwd=project,
         capture_output=True,
-        env={**os.environ, "PYTHONPATH": os.environ.get("OVERLAY", "") + str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         timeout=SECONDS,
         check=False,
     )
@@ -319,7 +321,7 @@ def test_on_a_terminal_ctrl_c_ends_parent_and_child(project: Path) -> None:
         stdout=terminal,
         stderr=terminal,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": os.environ.get("OVERLAY", "") + str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     os.close(terminal)
     with dev, os.fdopen(controller, "r+b", buffering=0) as screen:

@@ -1,4 +1,4 @@
-"""`kill -9` at any moment: nothing acknowledged is lost, nothing is stuck, nothing is done twice."""
+"""`kill -9` at any moment: nothing acknowledged is lost, nothing stuck, nothing done twice."""
 
 from __future__ import annotations
 

@@ -104,10 +104,12 @@ class RunTable(RuleBasedStateMachine):
     @rule(
         data=st.data(),
         status=st.sampled_from(["success", "error", "timeout", "interrupted"]),
-        has_next=st.booleans(),
+        has_next=st.sampled_from([True, False, None]),
         rollback=st.booleans(),
     )
-    def finish(self, data: st.DataObject, status: RunStatus, has_next: bool, rollback: bool) -> None:
+    def finish(
+        self, data: st.DataObject, status: RunStatus, has_next: bool | None, rollback: bool
+    ) -> None:
         """End a running run by its owner, and take the next one."""
         found = self._running()
         if not found:
@@ -150,7 +152,8 @@ class RunTable(RuleBasedStateMachine):
     @rule(owner=st.sampled_from(OWNERS))
     def heartbeat(self, owner: str) -> None:
         """Keep an owner's leases."""
-        asked = self.tx.runs.heartbeat(owner)
+        held = [run_id for run_id, _, holder in self._running() if holder == owner]
+        asked = self.tx.runs.heartbeat(owner, held)
         assert all(run.cancel_action is not None for run in asked)
 
     @rule()

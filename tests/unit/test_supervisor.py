@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import py_compile
 import select
 import signal
 import socket
@@ -138,6 +139,17 @@ def test_a_connection_made_while_no_child_serves_is_answered_by_the_next(
     with socket.create_connection(("127.0.0.1", driven.port), timeout=SECONDS) as waiting:
         driven.change("agent.py")
         assert waiting.recv(100) == b"two"
+
+
+def test_byte_code_of_a_changed_file_is_forgotten(root: Path, start: Start) -> None:
+    compiled = py_compile.compile(str(root / "agent.py"))
+    assert compiled is not None
+    driven = start()
+    driven.next("ready")
+    driven.change("agent.py")
+    driven.next("changed")
+    driven.next("ready")
+    assert not Path(compiled).exists()
 
 
 def test_the_database_is_emptied_for_the_first_child_only(start: Start) -> None:

@@ -6,18 +6,15 @@ Opens everything on one exit stack, serves until a signal, closes in reverse ord
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import logging
 import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -26,8 +23,8 @@ from lgserve.api.app import build_app
 from lgserve.api.keys import ApiOptions, ServerFacts, Services
 from lgserve.brokers.local import LocalRunStreams
 from lgserve.core.clock import SystemClock
-from lgserve.core.errors import StorageError
 from lgserve.core.ids import new_id
+from lgserve.data_folder import held, remove_database
 from lgserve.engine.executor import RunExecutor
 from lgserve.engine.janitor import Janitor
 from lgserve.engine.tasks import TaskSet
@@ -51,6 +48,9 @@ from lgserve.storage.store_items import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+#: Bytes of a request line or a header; filters in a query can be long.
+_LONGEST_LINE = 64 * 1024
 
 _log = logging.getLogger("lgserve")
 
@@ -258,9 +258,9 @@ class Server:
     def _open_database(self, stack: AsyncExitStack) -> SqliteDatabase:
         settings = self._settings
         if settings.data is not None:
-            stack.enter_context(_locked(settings.data))
+            stack.enter_context(held(settings.data))
             if settings.fresh:
-                _remove_database(settings.data)
+                remove_database(settings.data)
         database = SqliteDatabase(settings.data, synchronous=settings.synchronous)  # type: ignore[arg-type]
         database.open()
         stack.callback(database.close)
@@ -285,6 +285,8 @@ class Server:
             handle_signals=False,
             shutdown_timeout=2,
             handler_cancellation=True,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -331,31 +333,6 @@ class Server:
     def _trim(self, error: BaseException) -> str:
         project = self._settings.project
         return describe_error(error, project.root, project.import_paths).text
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the data folder: two servers on one SQLite file would each run the other's runs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lgserve.lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            raise StorageError(
-                f"the data folder {folder} is in use by another lgserve"
-                f" (pid {file.read().strip()}); stop it, or choose another folder with --data"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-
-
-def _remove_database(folder: Path) -> None:
-    for name in ("lgserve.db", "lgserve.db-wal", "lgserve.db-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            (folder / name).unlink()
 
 
 def _graph_report(report: LoadReport) -> GraphReport:

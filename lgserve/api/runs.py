@@ -257,11 +257,10 @@ def _thread_id(request: web.Request) -> str | None:
 
 
 def _location(request: web.Request, run: Run) -> str:
-    """Return the path a run is found at; a run that was made without a thread has a short one."""
-    prefix = request.app[OPTIONS].mount_prefix
+    """Return the path of a run, below the address clients call; without a thread a short one."""
     if "thread_id" in request.match_info:
-        return f"{prefix}/threads/{run.thread_id}/runs/{run.run_id}"
-    return f"{prefix}/runs/{run.run_id}"
+        return f"/threads/{run.thread_id}/runs/{run.run_id}"
+    return f"/runs/{run.run_id}"
 
 
 def _action(request: web.Request) -> CancelAction:

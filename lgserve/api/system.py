@@ -11,9 +11,7 @@ from lgserve import __version__, jsonio
 from lgserve.api.http import json_response, services_of
 from lgserve.api.keys import ServerFacts
 from lgserve.core.models import Json
-
-#: The version of langgraph-api whose behaviour clients may expect.
-API_LEVEL = "0.16.7"
+from lgserve.core.vocabulary import API_LEVEL
 
 _OK = Json(b'{"ok":true,"services":{}}')
 _READY = Json(b'{"ready":true}')

@@ -26,6 +26,9 @@ IfExists = Literal["raise", "do_nothing"]
 IfNotExists = Literal["reject", "create"]
 SortOrder = Literal["asc", "desc"]
 
+#: The version of the reference server whose API this is; clients decide by it what to use.
+API_LEVEL = "0.16.7"
+
 RUN_STATUSES: tuple[RunStatus, ...] = get_args(RunStatus)
 THREAD_STATUSES: tuple[ThreadStatus, ...] = get_args(ThreadStatus)
 ACTIVE_RUN_STATUSES: tuple[RunStatus, ...] = ("pending", "running")

@@ -17,6 +17,7 @@ from langgraph.errors import GraphDrained
 
 from lgserve import jsonio
 from lgserve.core.models import EMPTY_OBJECT, Json, Run
+from lgserve.core.vocabulary import API_LEVEL
 from lgserve.engine.failures import error_object
 from lgserve.engine.run_input import run_input
 from lgserve.engine.stream_modes import ChunkEncoder, frame, langgraph_modes
@@ -30,7 +31,7 @@ _log = logging.getLogger("lgserve")
 #: What the run's code is told about where it runs, in the reference's names.
 _PLATFORM = {
     "langgraph_version": version("langgraph"),
-    "langgraph_api_version": "0.16.7",
+    "langgraph_api_version": API_LEVEL,
     "langgraph_plan": "lgserve",
     "langgraph_host": "self-hosted",
 }

@@ -93,7 +93,7 @@ def plan_run(
         assistant_id=assistant.assistant_id,
         graph_id=assistant.graph_id,
         status="pending",
-        metadata=jsonio.dumps(metadata),
+        metadata=jsonio.dumps_wire(metadata),
         kwargs=jsonio.dumps(kwargs),
         multitask_strategy=request.multitask_strategy,
         created_at=due_at,
@@ -107,7 +107,7 @@ def plan_run(
     return PlannedRun(
         run=run,
         thread_config=_thread_config(request, assistant, thread),
-        thread_metadata=jsonio.dumps(thread_metadata),
+        thread_metadata=jsonio.dumps_wire(thread_metadata),
     )
 
 

@@ -203,14 +203,14 @@ class Checkpoints(RuleBasedStateMachine):
     @rule(data=st.data(), items=st.lists(elements, max_size=4), cut=st.integers(0, 3))
     def put(self, data: st.DataObject, items: list[Any], cut: int) -> None:
         thread = data.draw(st.sampled_from(sorted(self.threads)))
-        parent = data.draw(st.none() | st.sampled_from([*self.threads[thread].values()] or [None]))
+        parent = data.draw(st.sampled_from([None, *self.threads[thread].values()]))
         old = parent.values.get("items", []) if parent else []
         values = {"items": (old[:-cut] if cut and not items else old) + items, "n": len(old)}
         versions = dict(parent.versions) if parent else {}
         new = dict.fromkeys(values, NEXT_VERSION(max(versions.values(), default=None), None))
         known = Known(
             id=self.name("checkpoint"),
-            parent=parent and parent.id,
+            parent=parent.id if parent else None,
             run=data.draw(st.sampled_from(["run-1", "run-2", "run-3"])),
             values=values,
             versions=versions | new,
@@ -221,7 +221,9 @@ class Checkpoints(RuleBasedStateMachine):
 
     def store(self, thread: str, known: Known, new: dict[str, Any]) -> None:
         checkpoint = empty_checkpoint()
-        checkpoint.update(id=known.id, channel_values=known.values, channel_versions=known.versions)
+        checkpoint["id"] = known.id
+        checkpoint["channel_values"] = known.values
+        checkpoint["channel_versions"] = known.versions
         config = self.config(thread, known.parent)
         run = f"{thread} {known.run}"
         row = encode_checkpoint(SERDE, config, checkpoint, {"step": 1}, run)

@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from langgraph.runtime import RunControl
@@ -64,6 +65,7 @@ class _Active:
     reason: str | None = None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.monotonic)
+    started_time: float = field(default_factory=time.time)
 
 
 class RunWorker:
@@ -399,11 +401,18 @@ def _log_end(active: _Active, end: Settlement, outcome: Outcome, events: int) ->
         **_names(active.run),
         "status": end.status,
         "seconds": time.monotonic() - active.started_at,
+        "queue_seconds": _queued(active),
         "events": events,
         "error": _text(end.error),
         "error_details": outcome.details,
     }
     _runs_log.info("run", extra={"run": facts})
+
+
+def _queued(active: _Active) -> float:
+    """Return how long a run waited from when it was due until it was started."""
+    due = datetime.fromisoformat(active.run.due_at).timestamp()
+    return max(0.0, active.started_time - due)
 
 
 def _names(run: Run) -> dict[str, str]:

@@ -13,7 +13,13 @@ from langgraph.errors import InvalidUpdateError
 
 from lgserve import jsonio
 from lgserve.core.clock import to_iso
-from lgserve.core.errors import BadRequestError, ConflictError, NotFoundError
+from lgserve.core.errors import (
+    BadRequestError,
+    ConflictError,
+    GraphLoadError,
+    GraphNotFoundError,
+    NotFoundError,
+)
 from lgserve.core.models import Json, Run, Scope, Thread
 from lgserve.services.state_view import (
     empty_view,
@@ -160,7 +166,7 @@ class ThreadStateService:
         values, interrupts, has_next = await self.user_loop.run(work)
         await self._settle(thread_id, values, interrupts, error, has_next=has_next)
 
-    async def values(self, thread: Thread, checkpoint_id: str | None = None) -> Json:
+    async def values(self, thread: Thread, checkpoint_id: str | None = None) -> Json | None:
         """Return a thread's root values, at a checkpoint or the latest."""
         chosen = {"checkpoint_id": checkpoint_id} if checkpoint_id else {}
         config = thread_config(thread.thread_id, chosen)
@@ -169,7 +175,10 @@ class ThreadStateService:
             async with self._graph(thread, config, "threads.read") as graph:
                 return jsonio.dumps_wire((await graph.aget_state(config)).values)
 
-        return await self.user_loop.run(work)
+        try:
+            return await self.user_loop.run(work)
+        except (GraphNotFoundError, GraphLoadError):
+            return None  # the thread is still there, though nothing can read its state
 
     async def result_body(self, thread: Thread, checkpoint_id: str) -> Json:
         """Return what a run that ended at this checkpoint answered: values and interrupts."""

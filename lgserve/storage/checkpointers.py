@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lgserve.storage.checkpoints import SaverScope, SqliteSaver
-from lgserve.storage.serializer import CheckpointSerializer
+from lgserve.storage.serializer import SERIALIZER
 
 if TYPE_CHECKING:
     from lgserve.storage.database import SqliteDatabase
-
-
-_SERIALIZER = CheckpointSerializer()
 
 
 class SqliteRunSaver:
@@ -19,7 +16,7 @@ class SqliteRunSaver:
 
     def __init__(self, database: SqliteDatabase, run_id: str, *, wait: bool) -> None:
         self._scope = SaverScope(run_id=run_id, wait=wait)
-        self._saver = SqliteSaver(database, scope=self._scope, serde=_SERIALIZER)
+        self._saver = SqliteSaver(database, scope=self._scope, serde=SERIALIZER)
 
     @property
     def saver(self) -> Any:
@@ -46,7 +43,7 @@ class SqliteCheckpointers:
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
-        self._shared = SqliteSaver(database, serde=_SERIALIZER)
+        self._shared = SqliteSaver(database, serde=SERIALIZER)
 
     def for_run(self, run_id: str, *, wait: bool) -> SqliteRunSaver:
         """Return a saver for a run."""

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from random import getrandbits
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -140,6 +140,8 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
     ) -> Change:
         scope = self._scope
         metadata = get_checkpoint_metadata(config, metadata)
+        if scope is not None:
+            metadata = _with_run_metadata(config, metadata)
         run_id = (scope.run_id if scope is not None else None) or metadata.get("run_id")
         row = encode_checkpoint(self.serde, config, checkpoint, metadata, run_id)
         values = encode_values(self.serde, checkpoint, new_versions)
@@ -334,6 +336,16 @@ class _Pages:
         self._after = page.after
         self.ended = page.after is None or self._left == 0
         return page.tuples
+
+
+def _with_run_metadata(config: RunnableConfig, metadata: CheckpointMetadata) -> CheckpointMetadata:
+    """Add what LangGraph leaves out of a run's metadata: nested members, and the thread."""
+    left_out = {
+        name: value
+        for name, value in (config.get("metadata") or {}).items()
+        if name not in metadata and (name == "thread_id" or isinstance(value, dict | list))
+    }
+    return cast("CheckpointMetadata", {**left_out, **metadata})
 
 
 async def channel_values(

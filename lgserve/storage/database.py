@@ -233,11 +233,20 @@ def _run_in_savepoint(connection: sqlite3.Connection, job: _Job) -> None:
     try:
         job.result = job.work(connection)
     except BaseException as exc:  # noqa: BLE001 - any failure belongs to the one who asked
-        job.error = exc
+        job.error = _carriable(exc)
         connection.execute("ROLLBACK TO job")
     connection.execute("RELEASE job")
     if job.error is not None:
         _report(job)
+
+
+def _carriable(error: BaseException) -> BaseException:
+    """Return the error, or one that says the same if a future refuses to carry it."""
+    if not isinstance(error, StopIteration):
+        return error
+    stand_in = RuntimeError(f"the unit of work raised {error!r}")
+    stand_in.__cause__ = error
+    return stand_in
 
 
 def _report(job: _Job) -> None:

@@ -132,3 +132,6 @@ _REBUILD: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (BaseModel, _model),
     (Send, lambda v: Send(v.node, _storable(v.arg))),
 )
+
+
+SERIALIZER = CheckpointSerializer()

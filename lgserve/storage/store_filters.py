@@ -51,13 +51,13 @@ def _check_condition(condition: Any) -> None:
 
 
 def superset_in_sql(wanted: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    """Return conditions on `value` that hold for every match, and for little else if they can."""
+    """Return SQL conditions that hold for every match, and for as little else as can be."""
     conditions: list[str] = []
     parameters: list[Any] = []
     for key, condition in wanted.items():
         operand = condition.get("$eq") if isinstance(condition, Mapping) else condition
         if _PLAIN_KEY.fullmatch(key) and _is_plain(operand):
-            conditions.append("json_extract(CAST(value AS TEXT), ?) = ?")
+            conditions.append("json_extract(CAST(store_items.value AS TEXT), ?) = ?")
             parameters += (f'$."{key}"', operand)
     return " AND ".join(conditions), parameters
 

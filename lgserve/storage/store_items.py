@@ -7,7 +7,7 @@ expired is not seen any more, whether or not it was swept yet.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -37,11 +37,15 @@ from lgserve.storage import store_filters
 from lgserve.storage.database import SqliteDatabase
 
 Namespace = tuple[str, ...]
+_Row = tuple[Any, ...]
 
 _ALIVE = "(expires_at IS NULL OR expires_at > ?)"
-_COLUMNS = "namespace, key, value, created_at, updated_at, ttl_minutes"
+_COLUMNS = "namespace, store_items.key, store_items.value, created_at, updated_at, ttl_minutes"
+#: Items read at a time while a filter is applied.
+_SOME = 200
 #: Longer times to live are as good as this one, and would leave the calendar.
 _LONGEST_TTL_MINUTES = 500_000_000
+_MOST_ITEMS = 2**53
 
 
 class SqliteStore(BaseStore):
@@ -159,24 +163,20 @@ class _Batch:
     def _search(self, connection: sqlite3.Connection, op: SearchOp) -> list[SearchItem]:
         """Return matching items, the last updated first."""
         prefix = _encode(op.namespace_prefix)
-        likely, parameters = store_filters.superset_in_sql(op.filter or {})
-        rows = connection.execute(
-            _SEARCH + (f" WHERE {likely}" if likely else ""),
-            (prefix, prefix + b"\xff", to_iso(self.now), *parameters),
-        )
-        found: Iterable[tuple[tuple[Any, ...], dict[str, Any]]] = (
-            (row, _members(row)) for row in rows
-        )
-        if wanted := op.filter:
-            found = (each for each in found if store_filters.matches(each[1]["value"], wanted))
-        start = max(op.offset, 0)
+        ids = connection.execute(_IDS, (prefix, prefix + b"\xff", to_iso(self.now)))
+        start, stop = _slice(op)
+        rows: Iterable[_Row]
+        if op.filter:
+            rows = islice(_matching(connection, ids, op.filter), start, stop)
+        else:
+            rows = _rows(connection, [row[0] for row in islice(ids, start, stop)])
         items = []
-        for row, members in islice(found, start, start + max(op.limit, 0)):
+        for row in rows:
             self._note_use(row, refresh=op.refresh_ttl)
-            items.append(SearchItem(**members))
+            items.append(SearchItem(**_members(row)))
         return items
 
-    def _note_use(self, row: tuple[Any, ...], *, refresh: bool) -> None:
+    def _note_use(self, row: _Row, *, refresh: bool) -> None:
         if refresh and row[5] is not None:
             self.used.append((_expiry(self.now, row[5]), row[0], row[1]))
 
@@ -189,8 +189,8 @@ class _Batch:
             for namespace in (_decode(row[0]) for row in rows)
             if all(_matches(namespace, condition) for condition in op.match_conditions or ())
         }
-        start = max(op.offset, 0)
-        return sorted(found)[start : start + max(op.limit, 0)]
+        start, stop = _slice(op)
+        return sorted(found)[start:stop]
 
     def _put(self, connection: sqlite3.Connection, op: PutOp) -> None:
         place = (_encode(op.namespace), op.key)
@@ -205,13 +205,11 @@ class _Batch:
         )
 
 
-# The inner query is answered by an index alone; rows are read one by one, until enough match.
-_SEARCH = f"""
-    SELECT {_COLUMNS} FROM (
-        SELECT rowid AS id FROM store_items INDEXED BY store_items_by_update
-        WHERE namespace >= ? AND namespace < ? AND {_ALIVE}
-        ORDER BY updated_at DESC, rowid DESC
-    ) CROSS JOIN store_items ON store_items.rowid = id
+# Answered by an index alone.
+_IDS = f"""
+    SELECT rowid FROM store_items INDEXED BY store_items_by_update
+    WHERE namespace >= ? AND namespace < ? AND {_ALIVE}
+    ORDER BY updated_at DESC, rowid DESC
 """
 _PUT = """
     INSERT INTO store_items (namespace, key, value, index_fields, created_at, updated_at,
@@ -225,6 +223,32 @@ _PUT = """
 """
 
 
+def _matching(
+    connection: sqlite3.Connection, ids: Iterator[tuple[int]], wanted: dict[str, Any]
+) -> Iterator[_Row]:
+    """Read items in the order of their ids, as far as they are asked for; give those that match."""
+    likely, parameters = store_filters.superset_in_sql(wanted)
+    while some := [row[0] for row in islice(ids, _SOME)]:
+        for row in _rows(connection, some, likely, parameters):
+            if store_filters.matches(jsonio.loads(row[2]), wanted):
+                yield row
+
+
+def _rows(
+    connection: sqlite3.Connection,
+    ids: Sequence[int],
+    condition: str = "",
+    parameters: Sequence[Any] = (),
+) -> Iterator[_Row]:
+    """Read items by id, in the order of the ids."""
+    return connection.execute(
+        f"SELECT {_COLUMNS} FROM json_each(?) wanted CROSS JOIN store_items"
+        f" ON store_items.rowid = wanted.value {condition and 'WHERE ' + condition}"
+        " ORDER BY wanted.id",
+        (jsonio.dumps(ids).decode(), *parameters),
+    )
+
+
 def _encode(namespace: Namespace) -> bytes:
     return "".join(f"{label}\x00" for label in namespace).encode()
 
@@ -233,7 +257,7 @@ def _decode(namespace: bytes) -> Namespace:
     return tuple(namespace.decode().split("\x00")[:-1])
 
 
-def _members(row: tuple[Any, ...]) -> dict[str, Any]:
+def _members(row: _Row) -> dict[str, Any]:
     """Return what `Item` and `SearchItem` are made of."""
     return {
         "namespace": _decode(row[0]),
@@ -249,6 +273,11 @@ def _expiry(now: datetime, ttl_minutes: float | None) -> str | None:
         return None
     minutes = max(min(ttl_minutes, _LONGEST_TTL_MINUTES), -_LONGEST_TTL_MINUTES)
     return to_iso(now + timedelta(minutes=minutes))
+
+
+def _slice(op: SearchOp | ListNamespacesOp) -> tuple[int, int]:
+    start = min(max(op.offset, 0), _MOST_ITEMS)
+    return start, start + min(max(op.limit, 0), _MOST_ITEMS)
 
 
 def _matches(namespace: Namespace, condition: MatchCondition) -> bool:

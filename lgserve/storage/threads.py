@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from lgserve import jsonio
 from lgserve.core.models import Json, Page, Scope, Thread, ThreadFilter
+from lgserve.storage.checkpoint_reader import CheckpointReader
 from lgserve.storage.checkpoints import delete_thread_checkpoints
 from lgserve.storage.filters import Where, order_and_page
+from lgserve.storage.matching import contains
+from lgserve.storage.serializer import SERIALIZER
 
 if TYPE_CHECKING:
     import sqlite3
@@ -122,6 +126,7 @@ class SqliteThreads:
             raise ValueError(page.sort_by)
         labels, rest = _labels(where.metadata)
         clause = _where(where, rest, scope)
+        self._add_values(clause, where.values)
         entry = self._entry(labels, page)
         for label in labels:
             clause.add(_IN_LABELS if label == entry else _HAS_LABEL, *label)
@@ -143,10 +148,29 @@ class SqliteThreads:
         if plain and where.status is None and len(labels) == 1:
             return self._labelled(labels[0])
         clause = _where(where, rest, scope)
+        self._add_values(clause, where.values)
         for label in labels:
             clause.add(_IN_LABELS, *label)
         sql = f"SELECT count(*) FROM threads{clause.sql}"
         return int(self._db.execute(sql, clause.parameters).fetchone()[0])
+
+    def _add_values(self, clause: Where, wanted: Mapping[str, Any] | None) -> None:
+        """Ask for values, also of threads that have them in their latest checkpoint only."""
+        if not wanted:
+            return
+        large = self._db.execute("SELECT thread_id FROM threads WHERE values_in_state").fetchall()
+        found = [row[0] for row in large if contains(self._state(row[0]), wanted)]
+        clause.add(
+            '(json_contains("values", ?) OR thread_id IN (SELECT value FROM json_each(?)))',
+            jsonio.dumps(wanted).decode(),
+            json.dumps(found),
+        )
+
+    def _state(self, thread_id: str) -> Any:
+        """Return the values of a thread's latest checkpoint as clients see them."""
+        found = CheckpointReader(SERIALIZER).find(self._db, (thread_id, ""), None)
+        values = {} if found is None else found.checkpoint["channel_values"]
+        return jsonio.loads(jsonio.dumps_wire(values))
 
     def _entry(self, labels: list[Label], page: Page) -> Label | None:
         """Return the rarest label where entering by it touches fewer rows than walking in order."""
@@ -199,7 +223,6 @@ def _where(wanted: ThreadFilter, metadata: Mapping[str, Any], scope: Scope) -> W
         clause.add("status = ?", wanted.status)
     if wanted.ids is not None:
         clause.add("thread_id IN (SELECT value FROM json_each(?))", json.dumps(wanted.ids))
-    clause.add_contains('"values"', wanted.values)
     return clause
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -89,17 +90,17 @@ def base_of(row: BlobRow, blob_id: int) -> Base:
 @settings(max_examples=20)
 @given(st.integers(1, 400), st.integers(0, 300))
 def test_a_chain_is_compacted_before_its_tails_outweigh_it_twice(first: int, step: int) -> None:
-    connection = connect()
     base: Base | None = None
     stored = 0
     items: list[str] = ["x" * first]
-    for _ in range(300):
-        row = pack(*SERDE.dumps_typed(items), base)
-        blob_id = insert_blob(connection, row)
-        base = base_of(row, blob_id)
-        stored += len(row.data)
-        assert read_blob(connection, blob_id)[0] == SERDE.dumps_typed(items)[1]
-        items.append("y" * step)
+    with closing(connect()) as connection:
+        for _ in range(300):
+            row = pack(*SERDE.dumps_typed(items), base)
+            blob_id = insert_blob(connection, row)
+            base = base_of(row, blob_id)
+            stored += len(row.data)
+            assert read_blob(connection, blob_id)[0] == SERDE.dumps_typed(items)[1]
+            items.append("y" * step)
     assert stored <= 4 * len(SERDE.dumps_typed(items)[1])
 
 

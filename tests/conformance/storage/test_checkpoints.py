@@ -306,6 +306,28 @@ async def test_writing_state_works_from_a_thread(saver: Saver) -> None:
     assert values == {"messages": [message], "count": 7, "log": ["second"]}
 
 
+async def test_every_method_for_threads_does_what_its_twin_does(backend: Backend) -> None:
+    saver = backend.saver_for(SaverScope(run_id="run"))
+    graph, config, copy = delta_graph(saver), thread(), thread()
+
+    def work() -> list[Any]:
+        for _ in range(3):
+            graph.invoke({"words": ["go"]}, config)
+        history = saver.get_delta_channel_history(config=config, channels=["words"])
+        values = graph.get_state(config).values
+        saver.copy_thread(thread_id(config), thread_id(copy))
+        saver.delete_for_runs(["run"])
+        left = list(saver.list(config))
+        saver.prune([thread_id(copy)])
+        return [history, values, left, graph.get_state(copy).values]
+
+    history, values, left, copied = await asyncio.to_thread(work)
+    assert await saver.aget_delta_channel_history(config=copy, channels=["words"]) == history
+    assert (left, copied) == ([], values)
+    saver.delete_thread(thread_id(copy))
+    assert backend.count_rows() == 0
+
+
 # --- values
 
 

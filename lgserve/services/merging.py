@@ -41,22 +41,25 @@ def run_configurable(
     assistant: Mapping[str, Any],
     thread: Mapping[str, Any],
     request: Mapping[str, Any],
-    context: Mapping[str, Any],
     server: Mapping[str, Any],
 ) -> Object:
     """Return a run's configurable; the server's keys cannot be forged, but `user_id` and the
     request id that a client gave are kept.
     """
-    given = {**assistant, **thread, **request, **context}
+    given = {**assistant, **thread, **request}
     kept = {key: given[key] for key in ("user_id", "langgraph_request_id") if given.get(key)}
-    return {**given, **server, **kept}
+    honest = {key: given[key] for key in given if not key.startswith("langgraph_auth_")}
+    return {**honest, **server, **kept}
 
 
-def run_config(assistant: Mapping[str, Any], request: Mapping[str, Any]) -> Object:
-    """Return the other members of a run's config: the request's replace the assistant's."""
-    merged = {**assistant, **request}
-    merged.pop("configurable", None)
-    return merged
+def run_config(
+    assistant: Mapping[str, Any],
+    request: Mapping[str, Any],
+    configurable: Object,
+    metadata: Mapping[str, Any],
+) -> Object:
+    """Return a run's config: other members of the request's replace the assistant's."""
+    return {**assistant, **request, "configurable": configurable, "metadata": metadata}
 
 
 def run_metadata(

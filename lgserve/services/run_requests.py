@@ -152,15 +152,10 @@ def _kwargs(
     configurable = merging.run_configurable(
         assistant_config.get("configurable") or {},
         jsonio.loads(thread.config).get("configurable") or {},
-        requested,
-        request.context,
+        {**requested, **request.context, **request.checkpoint},
         server,
     )
-    config = {
-        "configurable": {**configurable, **request.checkpoint},
-        **merging.run_config(assistant_config, request.config),
-        "metadata": metadata,
-    }
+    config = merging.run_config(assistant_config, request.config, configurable, metadata)
     return {
         "input": request.input,
         "command": request.command,

@@ -4,8 +4,9 @@ neighbour and runs on the user loop.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from lgserve.core.ports import Checkpointers, Clock, Graphs, Storage, Transaction, UserLoop
 
 T = TypeVar("T")
+
+_log = logging.getLogger("lgserve")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +166,11 @@ class ThreadStateService:
                     bool(snapshot.next),
                 )
 
-        values, interrupts, has_next = await self.user_loop.run(work)
+        try:
+            values, interrupts, has_next = await self.user_loop.run(work)
+        except Exception as exc:  # noqa: BLE001 - graphs are user code; the row stays as it was
+            _log.warning("the state of thread %s cannot be read: %r", thread_id, exc)
+            return
         await self._settle(thread_id, values, interrupts, error, has_next=has_next)
 
     async def values(self, thread: Thread, checkpoint_id: str | None = None) -> Json | None:
@@ -180,12 +187,13 @@ class ThreadStateService:
         except (GraphNotFoundError, GraphLoadError):
             return None  # the thread is still there, though nothing can read its state
 
-    async def result_body(self, thread: Thread, checkpoint_id: str) -> Json:
-        """Return what a run that ended at this checkpoint answered: values and interrupts."""
-        config = thread_config(thread.thread_id, {"checkpoint_id": checkpoint_id})
+    async def result_body(self, run: Run) -> Json:
+        """Return what an ended run answered: the values and interrupts of its last checkpoint."""
+        config = thread_config(run.thread_id, {"checkpoint_id": run.checkpoint_id})
+        stored = jsonio.loads(run.kwargs)["config"]["configurable"]
 
         async def work() -> Json:
-            async with self._graph(thread, config, "threads.read") as graph:
+            async with self._open(run.graph_id, stored, config, "threads.read") as graph:
                 snapshot = await graph.aget_state(config)
                 values = snapshot.values
                 if snapshot.interrupts and isinstance(values, dict):
@@ -194,12 +202,21 @@ class ThreadStateService:
 
         return await self.user_loop.run(work)
 
-    @asynccontextmanager
-    async def _graph(
+    def _graph(
         self, thread: Thread, config: Mapping[str, Any], access_context: str
-    ) -> AsyncIterator[Any]:
-        graph_id = graph_id_of(thread) or ""
+    ) -> AbstractAsyncContextManager[Any]:
         stored = jsonio.loads(thread.config).get("configurable", {})
+        return self._open(graph_id_of(thread) or "", stored, config, access_context)
+
+    @asynccontextmanager
+    async def _open(
+        self,
+        graph_id: str,
+        stored: Mapping[str, Any],
+        config: Mapping[str, Any],
+        access_context: str,
+    ) -> AsyncIterator[Any]:
+        """Enter a graph, attached to what is stored; `stored` is a thread's or a run's config."""
         merged = {"configurable": {**stored, **config["configurable"], "graph_id": graph_id}}
         async with self.graphs.open(
             graph_id, merged, access_context=access_context, store=self.store

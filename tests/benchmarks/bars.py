@@ -17,6 +17,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -46,7 +47,7 @@ def growth() -> None:
                     )
                     client.threads.update_state(thread, values)
                 path = f"{server.url}/threads/{thread}/state"
-                times = [seconds_of(lambda path=path: get(path)) for _ in range(15)]
+                times = [seconds_of(partial(get, path)) for _ in range(15)]
                 data = Path(folder) / "data"
                 sizes = {f.name: f.stat().st_size / 1e6 for f in data.iterdir()}
             print(f"growth, {graph}: files (MB) {sizes}, sum {sum(sizes.values()):.2f}")

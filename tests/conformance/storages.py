@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, empty_checkpoint
 
-from lgserve.core.models import EMPTY_OBJECT, EVERYTHING, Run, Settlement, StreamEvent, Thread
+from lgserve.core.models import EVERYTHING, Run, Settlement, StreamEvent, Thread
 from lgserve.core.ports import Runs, Storage, Transaction
 from lgserve.storage.checkpoints import SaverScope, SqliteSaver
 from lgserve.storage.database import SqliteDatabase
@@ -44,9 +44,15 @@ class Tables:
     async def run(self, thread_id: str, owner: str | None = None, **members: Any) -> Run:
         """Store a run, with an `owner` claimed if it can be."""
         run = run_on(thread_id, self.clock.advance(), **members)
-        return await self.runs(
-            lambda runs: runs.insert(run, config=EMPTY_OBJECT, metadata=EMPTY_OBJECT, owner=owner)
-        )
+
+        def work(tx: Transaction) -> Run:
+            thread = tx.threads.find(thread_id, EVERYTHING)
+            assert thread is not None
+            return tx.runs.insert(
+                run, config=thread.config, metadata=thread.metadata, owner=owner
+            )
+
+        return await self.storage.write(work)
 
     async def claim(self, owner: str = "me", limit: int = 100) -> list[str]:
         """Claim runs and return their ids."""

@@ -1,0 +1,445 @@
+"""The run table as a queue: who may claim which run, when, and for how long."""
+
+import asyncio
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from lgserve import jsonio
+from lgserve.core.clock import to_iso
+from lgserve.core.models import EVERYTHING, Json, Run
+from tests.conformance.rows import LEASE, ManualClock, run_on
+from tests.conformance.storages import Tables
+
+MICROSECOND = timedelta(microseconds=1)
+ATTEMPTS = 3
+
+
+def later(clock: ManualClock, seconds: float) -> dict[str, str]:
+    """Return the members of a run that is due in some seconds."""
+    due = to_iso(clock.now() + timedelta(seconds=seconds))
+    return {"created_at": due, "due_at": due}
+
+
+async def running(tables: Tables, owner: str = "me", **members: object) -> Run:
+    """Return a running run on a thread of its own."""
+    run = await tables.run(await tables.thread(), owner, **members)
+    assert run.status == "running"
+    return run
+
+
+async def expired(tables: Tables, max_attempts: int = ATTEMPTS) -> list[str]:
+    found = await tables.runs(lambda runs: runs.requeue_expired(max_attempts))
+    return [run.run_id for run in found]
+
+
+async def lose(tables: Tables, run: Run, max_attempts: int = ATTEMPTS) -> Run:
+    """Let a run's lease expire; return the run as it was put back or given up."""
+    tables.clock.advance(LEASE + MICROSECOND)
+    (found,) = await tables.runs(lambda runs: runs.requeue_expired(max_attempts))
+    assert found.run_id == run.run_id
+    return found
+
+
+async def test_a_new_run_makes_its_thread_busy_and_gives_it_its_config_and_metadata(
+    tables: Tables,
+) -> None:
+    thread_id = await tables.thread(metadata=Json(b'{"old":1}'))
+    run = run_on(thread_id, tables.clock.advance())
+    made = await tables.runs(
+        lambda runs: runs.insert(
+            run, config=Json(b'{"tags":["t"]}'), metadata=Json(b'{"new":1}'), owner=None
+        )
+    )
+    thread = await tables.found_thread(thread_id)
+
+    assert made == run == await tables.found_run(run.run_id)
+    assert (thread.status, thread.config, thread.metadata) == (
+        "busy",
+        b'{"tags":["t"]}',
+        b'{"new":1}',
+    )
+    assert thread.updated_at == run.updated_at
+
+
+async def test_a_run_that_can_start_is_claimed_by_its_insertion(tables: Tables) -> None:
+    run = await running(tables)
+    stored = await tables.found_run(run.run_id)
+
+    assert stored == run
+    assert (run.attempt, run.resumed) == (1, False)
+    assert run.epoch > 0
+    assert await tables.claim() == []
+
+
+@pytest.mark.parametrize("first", ["pending", "running"])
+async def test_a_run_behind_another_is_not_claimed_by_its_insertion(
+    tables: Tables, first: str
+) -> None:
+    thread_id = await tables.thread()
+    before = await tables.run(thread_id, "me" if first == "running" else None)
+    behind = await tables.run(thread_id, "me")
+
+    assert (before.status, behind.status) == (first, "pending")
+
+
+async def test_a_run_for_later_is_not_claimed_by_its_insertion(tables: Tables) -> None:
+    run = await tables.run(await tables.thread(), "me", **later(tables.clock, 10))
+
+    assert (run.status, run.attempt, run.epoch) == ("pending", 0, 0)
+
+
+async def test_a_claim_takes_the_oldest_pending_run_of_each_idle_thread(tables: Tables) -> None:
+    busy, idle, other = [await tables.thread() for _ in range(3)]
+    await tables.run(busy, "somebody")
+    await tables.run(busy)
+    first = await tables.run(idle)
+    await tables.run(idle)
+    only = await tables.run(other)
+
+    assert await tables.claim() == [first.run_id, only.run_id]
+    assert await tables.claim() == []
+
+
+async def test_a_claim_takes_no_more_than_asked_and_those_that_wait_longest(
+    tables: Tables,
+) -> None:
+    made = [await tables.run(await tables.thread()) for _ in range(5)]
+    taken = [await tables.claim(limit=limit) for limit in (2, 0, 2, 2)]
+
+    ids = [run.run_id for run in made]
+    assert taken == [ids[:2], [], ids[2:4], ids[4:]]
+
+
+async def test_the_longest_due_comes_first_whenever_it_was_created(tables: Tables) -> None:
+    scheduled = await tables.run(await tables.thread(), **later(tables.clock, 10))
+    tables.clock.advance(timedelta(seconds=5))
+    soon = await tables.run(await tables.thread())
+    tables.clock.advance(timedelta(seconds=10))
+    last = await tables.run(await tables.thread())
+
+    assert await tables.claim() == [soon.run_id, scheduled.run_id, last.run_id]
+
+
+async def test_a_run_becomes_claimable_at_the_very_moment_it_is_due(tables: Tables) -> None:
+    run = await tables.run(await tables.thread())
+    scheduled = await tables.run(run.thread_id, **later(tables.clock, 10))
+    assert await tables.claim() == [run.run_id]
+    await tables.finish(run)
+    tables.clock.moment = datetime.fromisoformat(scheduled.due_at) - MICROSECOND
+
+    assert await tables.claim() == []
+    tables.clock.advance(MICROSECOND)
+    assert await tables.claim() == [scheduled.run_id]
+
+
+async def test_a_queue_behind_a_running_run_holds_back_no_other_thread(tables: Tables) -> None:
+    blocked = await tables.thread()
+    await tables.run(blocked, "somebody")
+    for _ in range(20):
+        await tables.run(blocked)
+    free = await tables.run(await tables.thread())
+
+    assert await tables.claim(limit=1) == [free.run_id]
+
+
+async def test_a_run_for_later_holds_back_neither_its_thread_nor_another(tables: Tables) -> None:
+    thread_id = await tables.thread()
+    await tables.run(thread_id, **later(tables.clock, 10))
+    same = await tables.run(thread_id)
+    other = await tables.run(await tables.thread())
+
+    assert await tables.claim() == [same.run_id, other.run_id]
+
+
+async def test_claimers_at_once_never_get_the_same_run(tables: Tables) -> None:
+    made = {(await tables.run(await tables.thread())).run_id for _ in range(40)}
+    async with asyncio.timeout(10):
+        taken = await asyncio.gather(*(tables.claim(f"owner-{n}", 3) for n in range(20)))
+
+    claimed = [run_id for some in taken for run_id in some]
+    assert sorted(claimed) == sorted(made)
+
+
+async def test_runs_of_a_thread_start_one_after_the_other_in_order(tables: Tables) -> None:
+    thread_id = await tables.thread()
+    made = [await tables.run(thread_id) for _ in range(4)]
+    started: list[Run] = []
+    while following := await tables.runs(lambda runs: runs.claim_next(thread_id, "me")):
+        assert await tables.runs(lambda runs: runs.claim_next(thread_id, "me")) is None
+        assert await tables.claim() == []
+        started.append(following)
+        await tables.finish(following)
+
+    assert [run.run_id for run in started] == [run.run_id for run in made]
+    assert all(one.epoch < next_.epoch for one, next_ in pairwise(started))
+
+
+async def test_the_next_run_of_a_thread_is_the_longest_due_one(tables: Tables) -> None:
+    thread_id = await tables.thread()
+    far = await tables.run(thread_id, **later(tables.clock, 60))
+    near = await tables.run(thread_id, **later(tables.clock, 10))
+    now = await tables.run(thread_id)
+
+    async def claim_next() -> str | None:
+        run = await tables.runs(lambda runs: runs.claim_next(thread_id, "me"))
+        if run is not None:
+            await tables.finish(run)
+        return run and run.run_id
+
+    taken = [await claim_next(), await claim_next()]
+    tables.clock.advance(timedelta(seconds=11))
+    last = await tables.run(thread_id)
+    taken += [await claim_next(), await claim_next(), await claim_next()]
+    tables.clock.advance(timedelta(seconds=60))
+    taken += [await claim_next()]
+
+    assert taken == [now.run_id, None, near.run_id, last.run_id, None, far.run_id]
+
+
+async def test_the_next_run_is_one_of_the_asked_thread_only(tables: Tables) -> None:
+    empty = await tables.thread()
+    other = await tables.run(await tables.thread())
+
+    assert await tables.runs(lambda runs: runs.claim_next(empty, "me")) is None
+    assert await tables.status(other) == "pending"
+
+
+async def test_the_clock_is_waited_for_until_the_next_run_for_later(tables: Tables) -> None:
+    async def next_due() -> str | None:
+        found = await tables.runs(lambda runs: runs.next_due())
+        return None if found is None else to_iso(found)
+
+    assert await next_due() is None
+    waiting = await tables.run(await tables.thread())
+    assert await next_due() is None
+    far = await tables.run(waiting.thread_id, **later(tables.clock, 60))
+    near = await tables.run(waiting.thread_id, **later(tables.clock, 10))
+    assert await next_due() == near.due_at
+    tables.clock.advance(timedelta(seconds=11))
+    assert await next_due() == far.due_at
+
+
+async def test_a_lease_holds_to_its_last_moment_and_no_longer(tables: Tables) -> None:
+    run = await running(tables)
+    tables.clock.advance(LEASE - MICROSECOND)
+    assert await expired(tables) == []
+    tables.clock.advance(MICROSECOND * 2)
+
+    assert await expired(tables) == [run.run_id]
+    assert await expired(tables) == []
+    assert await tables.claim("another") == [run.run_id]
+
+
+async def test_a_heartbeat_extends_the_named_runs_of_its_owner_only(tables: Tables) -> None:
+    named, unnamed = await running(tables), await running(tables)
+    foreign = await running(tables, "another")
+    tables.clock.advance(LEASE / 2)
+    asked = await tables.runs(
+        lambda runs: runs.heartbeat("me", [named.run_id, foreign.run_id, "no such run"])
+    )
+    tables.clock.advance(LEASE / 2 + MICROSECOND)
+
+    assert asked == []
+    assert sorted(await expired(tables)) == sorted([unnamed.run_id, foreign.run_id])
+    tables.clock.advance(LEASE / 2)
+    assert await expired(tables) == [named.run_id]
+
+
+async def test_a_heartbeat_brings_no_lost_run_back(tables: Tables) -> None:
+    run = await running(tables)
+    await lose(tables, run)
+    await tables.runs(lambda runs: runs.heartbeat("me", [run.run_id]))
+
+    assert await tables.status(run) == "pending"
+    assert await tables.claim("another") == [run.run_id]
+    tables.clock.advance(LEASE / 2)
+    await tables.runs(lambda runs: runs.heartbeat("me", [run.run_id]))
+    tables.clock.advance(LEASE / 2 + MICROSECOND)
+    assert await expired(tables) == [run.run_id]
+
+
+async def test_a_heartbeat_tells_its_owner_which_runs_are_to_be_cancelled(tables: Tables) -> None:
+    mine, left, foreign = [await running(tables, owner) for owner in ("me", "me", "another")]
+    for run in (mine, foreign):
+        await tables.runs(lambda runs, run=run: runs.request_cancel(run.run_id, "rollback", "why"))
+    asked = await tables.runs(lambda runs: runs.heartbeat("me", [mine.run_id, left.run_id]))
+
+    assert [(run.run_id, run.cancel_action, run.cancel_reason) for run in asked] == [
+        (mine.run_id, "rollback", "why")
+    ]
+
+
+async def test_a_lost_run_is_tried_again_as_what_it_was(tables: Tables) -> None:
+    run = await running(tables)
+    back = await lose(tables, run)
+    assert (back.status, await tables.thread_status(run.thread_id)) == ("pending", "busy")
+    (again,) = await tables.runs(lambda runs: runs.claim("another", 1))
+
+    assert (again.attempt, again.epoch, again.resumed) == (2, run.epoch, True)
+
+
+async def test_a_lost_run_goes_before_those_that_came_after_it(tables: Tables) -> None:
+    run = await running(tables)
+    await tables.run(run.thread_id)
+    await lose(tables, run)
+
+    assert await tables.claim() == [run.run_id]
+
+
+async def test_a_run_that_was_lost_too_often_ends_as_an_error_of_its_thread(
+    tables: Tables,
+) -> None:
+    run = await running(tables)
+    for _ in range(ATTEMPTS - 1):
+        assert (await lose(tables, run)).status == "pending"
+        await tables.claim()
+    given_up = await lose(tables, run)
+    thread = await tables.found_thread(run.thread_id)
+
+    assert given_up.status == await tables.status(run) == thread.status == "error"
+    assert given_up.error is not None
+    assert jsonio.loads(given_up.error) == {
+        "error": "WorkerLostError",
+        "message": "The server stopped 3 times while this run was executing; it is not tried again.",
+    }
+    assert thread.error == given_up.error
+    assert await tables.claim() == []
+
+
+@pytest.mark.parametrize(("action", "left"), [("interrupt", "interrupted"), ("rollback", None)])
+async def test_a_lost_run_with_a_recorded_cancel_ends_by_it(
+    tables: Tables, action: str, left: str | None
+) -> None:
+    run = await running(tables)
+    await tables.runs(lambda runs: runs.request_cancel(run.run_id, action, None))  # type: ignore[arg-type]
+    ended = await lose(tables, run)
+
+    assert ended.status == "interrupted"
+    assert await tables.status(run) == left
+    assert await tables.thread_status(run.thread_id) == "idle"
+    assert await tables.claim() == []
+
+
+async def test_a_lost_temporary_run_that_is_given_up_leaves_nothing(tables: Tables) -> None:
+    before = await tables.count_rows()
+    run = await running(tables, temporary=True)
+    await lose(tables, run, max_attempts=1)
+
+    assert await tables.count_rows() == before
+
+
+async def test_runs_of_owners_that_are_not_named_are_put_back_at_once(tables: Tables) -> None:
+    mine, other, gone = [await running(tables, owner) for owner in ("me", "other", "gone")]
+    put_back = await tables.runs(lambda runs: runs.requeue_all_except(["me", "other"], ATTEMPTS))
+
+    assert [(run.run_id, run.status) for run in put_back] == [(gone.run_id, "pending")]
+    assert await tables.status(mine) == await tables.status(other) == "running"
+    given_up = await tables.runs(lambda runs: runs.requeue_all_except([], 1))
+    assert {run.run_id: run.status for run in given_up} == {
+        mine.run_id: "error",
+        other.run_id: "error",
+    }
+
+
+async def test_a_run_that_is_given_back_has_not_used_an_attempt(tables: Tables) -> None:
+    run = await running(tables)
+    await tables.runs(lambda runs: runs.requeue(run.run_id, "another"))
+    assert await tables.status(run) == "running"
+    await tables.runs(lambda runs: runs.requeue(run.run_id, "me"))
+    assert await tables.finish(run) is None
+    (again,) = await tables.runs(lambda runs: runs.claim("another", 1))
+
+    assert (again.run_id, again.attempt, again.epoch) == (run.run_id, 1, run.epoch)
+    assert again.resumed
+
+
+async def test_a_run_that_has_ended_cannot_be_given_back(tables: Tables) -> None:
+    run = await running(tables)
+    await tables.finish(run)
+    await tables.runs(lambda runs: runs.requeue(run.run_id, "me"))
+
+    assert await tables.status(run) == "success"
+
+
+async def test_runs_in_flight_are_listed_from_the_oldest_on(tables: Tables) -> None:
+    thread_id = await tables.thread()
+    ended = await tables.run(thread_id, "me")
+    await tables.finish(ended)
+    first = await tables.run(thread_id, "me")
+    second = await tables.run(thread_id)
+    await tables.run(await tables.thread())
+
+    found = await tables.runs(lambda runs: runs.in_flight(thread_id))
+    assert found == [first, second]
+
+
+async def test_active_runs_are_found_by_status_thread_and_scope(tables: Tables) -> None:
+    run = await tables.run(await tables.thread(metadata=Json(b'{"owner":"ann"}')), "me")
+    behind = await tables.run(run.thread_id)
+    other = await tables.run(await tables.thread())
+    await tables.finish(await running(tables))
+
+    async def active(
+        status: str | None = None, thread_id: str | None = None, owner: str | None = None
+    ) -> list[str]:
+        scope = {} if owner is None else {"owner": owner}
+        found = await tables.runs(
+            lambda runs: runs.search_active(status=status, thread_id=thread_id, scope=scope)  # type: ignore[arg-type]
+        )
+        return [one.run_id for one in found]
+
+    assert await active() == [run.run_id, behind.run_id, other.run_id]
+    assert await active(status="running") == [run.run_id]
+    assert await active(status="pending") == [behind.run_id, other.run_id]
+    assert await active(status="success") == []
+    assert await active(thread_id=other.thread_id) == [other.run_id]
+    assert await active(owner="ann") == [run.run_id, behind.run_id]
+    assert await active(owner="bob") == []
+
+
+async def test_a_run_is_found_in_the_scope_of_its_thread_only(tables: Tables) -> None:
+    run = await tables.run(await tables.thread(metadata=Json(b'{"owner":"ann","n":1}')))
+
+    async def found_by(owner: str) -> Run | None:
+        return await tables.storage.read(lambda tx: tx.runs.find(run.run_id, {"owner": owner}))
+
+    assert await found_by("ann") == run
+    assert await found_by("bob") is None
+    assert await tables.found_run("no such run") is None
+
+
+async def test_a_threads_runs_are_listed_from_the_newest_on(tables: Tables) -> None:
+    thread_id = await tables.thread()
+    odd = {"metadata": Json(b'{"odd":true}')}
+    made = [await tables.run(thread_id, "me", **(odd if n % 2 else {})) for n in range(5)]
+    await tables.run(await tables.thread())
+    await tables.finish(made[0])
+
+    async def listed(
+        status: str | None = None,
+        metadata: dict[str, object] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+    ) -> list[int]:
+        found = await tables.runs(
+            lambda runs: runs.list_for_thread(
+                thread_id, status=status, metadata=metadata, limit=limit, offset=offset
+            )
+        )
+        ids = [run.run_id for run in made]
+        return [ids.index(run.run_id) for run in found]
+
+    assert await listed() == [4, 3, 2, 1, 0]
+    assert await listed(limit=2, offset=1) == [3, 2]
+    assert await listed(limit=0) == []
+    assert await listed(status="success") == [0]
+    assert await listed(status="nonsense") == []
+    assert await listed(metadata={"odd": True}) == [3, 1]
+    assert await listed(metadata={"odd": True}, limit=1, offset=1) == [1]
+
+
+async def test_a_thread_that_does_not_exist_has_no_runs(tables: Tables) -> None:
+    assert await tables.runs(lambda runs: runs.in_flight("no such thread")) == []
+    assert await tables.runs(lambda runs: runs.claim_next("no such thread", "me")) is None

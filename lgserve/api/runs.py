@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from lgserve.services.run_requests import RunRequest
 
 
+#: Seconds after which a client that waits gets headers before there is a result.
+_PROMPT_SECONDS = 0.25
+
+
 def routes() -> list[web.RouteDef]:
     """Return the routes of runs."""
     on_thread = "/threads/{thread_id}/runs"
@@ -121,7 +125,10 @@ async def join(request: web.Request) -> web.StreamResponse:
     run = await _find(request)
     result = asyncio.ensure_future(services_of(request).runs.wait(run))
     wanted = flag(request, "cancel_on_disconnect")
-    return await _answer_result(request, run, result, cancel_on_disconnect=wanted)
+    try:
+        return await _answer_result(request, run, result, cancel_on_disconnect=wanted)
+    finally:
+        result.cancel()
 
 
 async def join_stream(request: web.Request) -> web.StreamResponse:
@@ -130,7 +137,7 @@ async def join_stream(request: web.Request) -> web.StreamResponse:
     seen = position(request.headers.get("Last-Event-ID"), run.epoch)
     if seen is None and run.status == "pending":
         seen = 0
-    follower = await services_of(request).runs.follow(run, seen)
+    follower = await services_of(request).runs.follow(run, seen, names(request, "stream_mode"))
     wanted = flag(request, "cancel_on_disconnect")
     return await _stream(request, run, follower, cancel_on_disconnect=wanted)
 
@@ -138,10 +145,12 @@ async def join_stream(request: web.Request) -> web.StreamResponse:
 async def cancel(request: web.Request) -> web.StreamResponse:
     """Stop a run."""
     wait = flag(request, "wait")
-    await services_of(request).runs.cancel(
+    run = await services_of(request).runs.cancel(
         _thread_id(request), uuid_of(request, "run"), _action(request), scope_of(request), wait=wait
     )
-    return json_response({}) if wait else web.Response(status=202)
+    if not wait:
+        return web.Response(status=202)
+    return json_response({}, headers=_result_headers(_location(request, run)))
 
 
 async def cancel_many(request: web.Request) -> web.StreamResponse:
@@ -164,32 +173,35 @@ async def _answer_result(
     *,
     cancel_on_disconnect: bool,
 ) -> web.StreamResponse:
-    """Answer with a run's result; if that takes time, headers and a newline now and then."""
-    location = _location(request, run)
-    headers = {
+    """Answer with a run's result: in one piece if it comes at once, else the headers first."""
+    headers = _result_headers(_thread_location(run))
+
+    async def send() -> web.StreamResponse:
+        await asyncio.wait((result,), timeout=_PROMPT_SECONDS)
+        if result.done():
+            return web.Response(body=result.result().body, headers=headers)
+        return await _keep_alive(request, result, headers)
+
+    return await _watched(request, run, send, cancel=cancel_on_disconnect)
+
+
+def _result_headers(location: str) -> dict[str, str]:
+    """Return the headers by which a client that lost its connection finds the result again."""
+    return {
         "Content-Type": "application/json",
         "Location": f"{location}/join",
         "Content-Location": location,
     }
 
-    async def send() -> web.StreamResponse:
-        interval = request.app[OPTIONS].heartbeat_seconds
-        await asyncio.wait((result,), timeout=interval)
-        if result.done():
-            return web.Response(body=result.result().body, headers=headers)
-        return await _keep_alive(request, result, headers, interval)
-
-    return await _watched(request, run, send, cancel=cancel_on_disconnect)
-
 
 async def _keep_alive(
-    request: web.Request,
-    result: asyncio.Future[RunResult],
-    headers: dict[str, str],
-    interval: float,
+    request: web.Request, result: asyncio.Future[RunResult], headers: dict[str, str]
 ) -> web.StreamResponse:
+    """Send headers, then a newline now and then until the result is there."""
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
+    interval = request.app[OPTIONS].heartbeat_seconds
+    await asyncio.wait((result,), timeout=interval - _PROMPT_SECONDS)
     while not result.done():
         await response.write(b"\n")
         await asyncio.wait((result,), timeout=interval)
@@ -259,8 +271,12 @@ def _thread_id(request: web.Request) -> str | None:
 def _location(request: web.Request, run: Run) -> str:
     """Return the path of a run, below the address clients call; without a thread a short one."""
     if "thread_id" in request.match_info:
-        return f"/threads/{run.thread_id}/runs/{run.run_id}"
+        return _thread_location(run)
     return f"/runs/{run.run_id}"
+
+
+def _thread_location(run: Run) -> str:
+    return f"/threads/{run.thread_id}/runs/{run.run_id}"
 
 
 def _action(request: web.Request) -> CancelAction:

@@ -78,7 +78,10 @@ class RunLog:
     def subscribe(self, after: int | None) -> Subscription:
         """Start to follow, from `after` on (None: from now on), and miss nothing from here."""
         self.wanted = True
-        subscription = Subscription(self, self._shown if after is None else after)
+        position = self._shown if after is None else after
+        if not self.run.resumable:  # one reads what there still is
+            position = min(max(position, self._first_kept - 1), self._shown)
+        subscription = Subscription(self, position)
         self._followers.add(subscription)
         return subscription
 
@@ -99,10 +102,9 @@ class RunLog:
             await changed.wait()
 
     async def _read(self, position: int) -> Sequence[StreamEvent]:
-        first_kept = self._events[0].seq if self._events else self._shown + 1
         if position >= self._shown:
             return ()
-        if position + 1 >= first_kept:
+        if position + 1 >= self._first_kept:
             return [event for event in self._events if event.seq > position]
         if not self.run.resumable:
             raise StorageError("The reader was too slow: events were dropped.")
@@ -110,6 +112,10 @@ class RunLog:
         return await self._streams.storage.read(
             lambda tx: tx.events.after(run_id, position, _BATCH)
         )
+
+    @property
+    def _first_kept(self) -> int:
+        return self._events[0].seq if self._events else self._shown + 1
 
     def _take_in(self) -> None:
         self._woken = False
@@ -119,7 +125,7 @@ class RunLog:
             name, frame = incoming.popleft()
             self._seq += 1
             fresh.append(StreamEvent(seq=self._seq, name=name, frame=frame))
-        if not fresh:
+        if not fresh or self.closed:  # code that was left behind may still say something
             return
         if not self.run.resumable:
             self._show(fresh)

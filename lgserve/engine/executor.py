@@ -19,7 +19,7 @@ from lgserve import jsonio
 from lgserve.core.models import EMPTY_OBJECT, Json, Run
 from lgserve.core.vocabulary import API_LEVEL
 from lgserve.engine.failures import error_object
-from lgserve.engine.run_input import run_input
+from lgserve.engine.run_input import at_newest, has_begun, run_input
 from lgserve.engine.stream_modes import ChunkEncoder, frame, langgraph_modes
 from lgserve.services.state_view import interrupts_by_task
 
@@ -35,6 +35,9 @@ _PLATFORM = {
     "langgraph_plan": "lgserve",
     "langgraph_host": "self-hosted",
 }
+
+#: User code may raise anything, and call `sys.exit`: it ends its run only.
+_USER_ERRORS = (Exception, SystemExit, KeyboardInterrupt)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,7 +68,8 @@ class Outcome:
     error: Json | None = None
     #: The user's own frames, for the log.
     details: str | None = None
-    interrupted: bool = False
+    #: The checkpoint the thread stands at, where that was looked up.
+    checkpoint_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -75,6 +79,16 @@ class _Seen:
     values: Any = None
     any_values: bool = False
     interrupted: bool = False
+    interrupts: list[Any] = field(default_factory=list)
+    #: The values the last interrupt was announced with.
+    at_interrupt: dict[str, Any] | None = None
+
+    def body(self, values: Json) -> Json:
+        """Return what the run answers: values, and every interrupt that it ran into."""
+        if self.at_interrupt is not None:
+            once = {item.id: item for item in self.interrupts}
+            return jsonio.dumps_wire({**self.at_interrupt, "__interrupt__": list(once.values())})
+        return jsonio.dumps_wire(self.values) if self.interrupted and self.any_values else values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +121,8 @@ class RunExecutor:
                 graph = self._attach(opened, execution)
                 return await self._run(graph, config, kwargs, execution, seen)
         except asyncio.CancelledError:
-            return Outcome(kind="stopped")
-        except Exception as exc:  # noqa: BLE001 - user code may raise anything; it ends this run only
+            return self._stopped(execution)
+        except _USER_ERRORS as exc:
             return self._failure(execution, exc)
 
     async def _run(
@@ -123,19 +137,16 @@ class RunExecutor:
         try:
             await self._stream(graph, config, kwargs, execution, seen)
         except asyncio.CancelledError:
-            # Stopped by request: the task lives on to say where the graph stands.
-            current = asyncio.current_task()
-            if current is not None:
-                current.uncancel()
-            return await self._standing(graph, config, execution, seen, Outcome(kind="stopped"))
+            return await self._standing(graph, config, execution, seen, self._stopped(execution))
         except GraphDrained:
             return Outcome(kind="drained")
-        except Exception as exc:  # noqa: BLE001 - user code may raise anything; it ends this run only
+        except _USER_ERRORS as exc:
             failed = self._failure(execution, exc)
             return await self._standing(graph, config, execution, seen, failed)
-        if seen.interrupted or not seen.any_values:
-            done = Outcome(interrupted=seen.interrupted)
-            return await self._standing(graph, config, execution, seen, done)
+        saver = execution.saver
+        wrote = saver is None or saver.checkpoint_id is not None
+        if seen.interrupted or not seen.any_values or not wrote:
+            return await self._standing(graph, config, execution, seen, Outcome())
         body = jsonio.dumps_wire(seen.values)
         return Outcome(body=body, values=body, interrupts=EMPTY_OBJECT, has_next=False)
 
@@ -148,7 +159,10 @@ class RunExecutor:
         seen: _Seen,
     ) -> None:
         encoder = ChunkEncoder(kwargs["stream_mode"])
-        given = await run_input(graph, config, kwargs, resumed=execution.run.resumed)
+        if execution.run.resumed and await has_begun(graph, config):
+            given, config = None, at_newest(config)  # just goes on where its process died
+        else:
+            given = await run_input(graph, config, kwargs)
         options = _options(kwargs, execution)
         options["context"] = self.context_for(graph, kwargs["context"])
         parts = (
@@ -167,6 +181,8 @@ class RunExecutor:
                 for name, text in encoder.encode(namespace, mode, chunk):
                     execution.events += 1
                     log.append(name, text)
+            else:
+                encoder.skip(mode, chunk)
         _check_not_blocked(execution)
 
     async def _events(
@@ -195,28 +211,32 @@ class RunExecutor:
     ) -> Outcome:
         """Complete an outcome with the state the thread stands at."""
         if execution.saver is None:
-            body = jsonio.dumps_wire({} if seen.values is None else seen.values)
+            body = seen.body(jsonio.dumps_wire({} if seen.values is None else seen.values))
             return replace(outcome, body=outcome.body if outcome.error else body)
-        thread_id = config["configurable"]["thread_id"]
-        latest = {"configurable": {**config["configurable"], "thread_id": thread_id}}
-        for key in ("checkpoint_id", "checkpoint_ns", "checkpoint_map"):
-            latest["configurable"].pop(key, None)
         try:
-            snapshot = await graph.aget_state(latest)
+            snapshot = await graph.aget_state(at_newest(config))
         except Exception as exc:  # noqa: BLE001 - a graph that cannot show its state still ended
             _log.warning("the state of run %s cannot be read: %r", execution.run.run_id, exc)
             return outcome
         values = jsonio.dumps_wire(snapshot.values)
-        shown = jsonio.dumps_wire(seen.values) if seen.interrupted and seen.any_values else values
         return replace(
             outcome,
-            body=outcome.body if outcome.error else shown,
+            body=outcome.body if outcome.error else seen.body(values),
             values=values,
             interrupts=jsonio.dumps_wire(interrupts_by_task(snapshot)),
             has_next=bool(snapshot.next),
+            checkpoint_id=snapshot.config["configurable"].get("checkpoint_id"),
         )
 
-    def _failure(self, execution: Execution, exc: Exception) -> Outcome:
+    def _stopped(self, execution: Execution) -> Outcome:
+        """Return how a cancelled execution ended; its task lives on to say where it stands."""
+        current = asyncio.current_task()
+        if current is None or not current.cancelling():
+            return self._failure(execution, RuntimeError("The code of the run cancelled itself"))
+        current.uncancel()
+        return Outcome(kind="stopped")
+
+    def _failure(self, execution: Execution, exc: BaseException) -> Outcome:
         error = error_object(exc, mask=self.mask_errors)
         self._emit(execution, "error", error)
         return Outcome(kind="error", error=jsonio.dumps_wire(error), details=self.trim(exc))
@@ -237,7 +257,7 @@ class RunExecutor:
             **_PLATFORM,
             "langgraph_api_url": self.api_url,
         }
-        ids = {"run_id": run.run_id, "thread_id": run.thread_id}
+        ids = {"graph_id": run.graph_id, "run_id": run.run_id, "thread_id": run.thread_id}
         return {
             "run_name": run.graph_id,
             **stored,
@@ -269,9 +289,12 @@ def _options(kwargs: Mapping[str, Any], execution: Execution) -> dict[str, Any]:
 
 
 def _notice(seen: _Seen, mode: str, chunk: Any) -> None:
-    """Remember the root's last values, and whether it was interrupted."""
+    """Remember the root's last values, and what interrupted it."""
     if mode == "values":
         seen.values = chunk
         seen.any_values = True
+        if isinstance(chunk, dict) and "__interrupt__" in chunk:
+            seen.at_interrupt = chunk
     elif mode == "updates" and isinstance(chunk, dict) and "__interrupt__" in chunk:
         seen.interrupted = True
+        seen.interrupts.extend(chunk["__interrupt__"])

@@ -5,21 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from langgraph.errors import EmptyInputError
 from langgraph.types import Command, Send
 
+Config = Mapping[str, Any]
+_REFERENCE = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 
-async def run_input(
-    graph: Any, config: Mapping[str, Any], kwargs: Mapping[str, Any], *, resumed: bool
-) -> Any:
+
+async def run_input(graph: Any, config: Config, kwargs: Mapping[str, Any]) -> Any:
     """Return the graph's input.
 
-    A run that was taken up again after its process died has applied its input already if the
-    thread's latest checkpoint is its own: then it just goes on.
+    Raises:
+        EmptyInputError: the run resumes, and its thread has nothing to resume.
     """
-    if resumed and await _began(graph, config):
-        return None
     command = kwargs["command"]
-    return kwargs["input"] if command is None else to_command(command)
+    if not command:
+        return kwargs["input"]
+    if command.get("resume") is not None and await _newest(graph, config) is None:
+        raise EmptyInputError("There is nothing to resume: the thread has no checkpoint.")
+    return to_command(command)
+
+
+async def has_begun(graph: Any, config: Config) -> bool:
+    """Tell whether the thread's newest checkpoint is this run's: then its input is applied."""
+    found = await _newest(graph, config)
+    return found is not None and found.metadata.get("run_id") == str(config["run_id"])
+
+
+def at_newest(config: Config) -> dict[str, Any]:
+    """Return the config without the checkpoint it started from."""
+    configurable = config["configurable"]
+    rest = {name: configurable[name] for name in configurable if name not in _REFERENCE}
+    return {**config, "configurable": rest}
 
 
 def to_command(command: Mapping[str, Any]) -> Command[Any]:
@@ -42,10 +59,11 @@ def _target(target: Any) -> Any:
     return target
 
 
-async def _began(graph: Any, config: Mapping[str, Any]) -> bool:
+async def _newest(graph: Any, config: Config) -> Any:
+    """Return the root's newest checkpoint."""
     if not graph.checkpointer:
-        return False
+        return None
     thread_id = config["configurable"]["thread_id"]
-    latest = {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
-    found = await graph.checkpointer.aget_tuple(latest)
-    return found is not None and found.metadata.get("run_id") == str(config["run_id"])
+    return await graph.checkpointer.aget_tuple(
+        {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
+    )

@@ -13,6 +13,7 @@ from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk
 
 from lgserve import jsonio
 from lgserve.core.event_names import LANGGRAPH_MODE
+from lgserve.services.state_view import reference
 
 Frame = tuple[str, bytes]
 
@@ -61,6 +62,12 @@ class ChunkEncoder:
         else:
             yield frame(mode + suffix, jsonio.dumps_wire(chunk))
 
+    def skip(self, mode: str, chunk: Any) -> None:
+        """Take note of a chunk that nobody reads: who joins later gets messages from their start."""
+        if mode == "messages" and "messages" in self._requested:
+            message, _ = chunk
+            self._accumulate(message.id or "", message)
+
     def _checkpoint(self, suffix: str, chunk: Any) -> Iterator[Frame]:
         yield frame("checkpoints" + suffix, jsonio.dumps_wire(public_checkpoint(chunk)))
 
@@ -87,18 +94,23 @@ class ChunkEncoder:
         del suffix  # this mode has no namespaces
         message, metadata = chunk
         message_id = message.id or ""
-        known = self._accumulated.get(message_id)
-        if known is None:
+        if message_id not in self._accumulated:
             body = {message_id: {"metadata": metadata}}
             yield frame("messages/metadata", jsonio.dumps_wire(body))
-        if not isinstance(message, BaseMessageChunk):
-            self._accumulated[message_id] = message
+        grown = self._accumulate(message_id, message)
+        if isinstance(grown, BaseMessageChunk):
+            whole = message_chunk_to_message(grown)
+            yield frame("messages/partial", jsonio.dumps_wire([whole]))
+        else:
             yield frame("messages/complete", jsonio.dumps_wire([message]))
-            return
-        grown = known + message if isinstance(known, BaseMessageChunk) else message
-        self._accumulated[message_id] = grown
-        whole = message_chunk_to_message(grown)
-        yield frame("messages/partial", jsonio.dumps_wire([whole]))
+
+    def _accumulate(self, message_id: str, message: BaseMessage) -> BaseMessage:
+        """Return the message so far."""
+        known = self._accumulated.get(message_id)
+        if isinstance(known, BaseMessageChunk) and isinstance(message, BaseMessageChunk):
+            message = known + message
+        self._accumulated[message_id] = message
+        return message
 
 
 _PUBLIC_CONFIGURABLE = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
@@ -131,7 +143,15 @@ def _public_task(task: Mapping[str, Any]) -> dict[str, Any]:
 def debug_checkpoint(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Return a debug checkpoint: as `public_checkpoint`, with the references clients read."""
     shown = public_checkpoint(payload)
-    shown["checkpoint"] = (shown["config"] or {}).get("configurable")
-    parent = shown["parent_config"]
-    shown["parent_checkpoint"] = parent.get("configurable") if parent else None
+    shown["tasks"] = [_debug_task(task) for task in shown["tasks"]]
+    shown["checkpoint"] = reference(shown["config"])
+    shown["parent_checkpoint"] = reference(shown["parent_config"])
     return shown
+
+
+def _debug_task(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a task; one whose node is a subgraph refers to that subgraph's checkpoint."""
+    if not task.get("state"):
+        return dict(task)
+    rest = {name: task[name] for name in task if name != "state"}
+    return {**rest, "checkpoint": reference(task["state"])}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
@@ -14,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+_log = logging.getLogger("lgserve")
 
 
 class Handle(Generic[T]):
@@ -126,11 +129,22 @@ class UserLoopThread:
         self._loop = loop
         loop.call_soon(self._started.set)
         try:
-            loop.run_forever()
+            _run_until_stopped(loop)
             _cancel_all(loop)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             loop.close()
+
+
+def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop; a node that calls `sys.exit` fails its own run and ends nothing else."""
+    while True:
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as exc:
+            _log.warning("user code raised %r; the server goes on", exc)
+        else:
+            return
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

@@ -268,6 +268,7 @@ class RunWorker:
         run = active.run
         try:
             execution = active.execution = await self._prepare(run)
+            await self._heed_cancel(active)
             _log_run("started", run)
             try:
                 return await self._settle(active, execution, await self._execute(active, execution))
@@ -283,6 +284,7 @@ class RunWorker:
             del self._active[run.run_id]
 
     async def _prepare(self, run: Run) -> Execution:
+        await self._state.holds.released(run.thread_id)
         kwargs = jsonio.loads(run.kwargs)
         durable = kwargs["durability"] == "sync"
         return Execution(
@@ -292,6 +294,13 @@ class RunWorker:
             saver=None if run.temporary else self._checkpointers.for_run(run.run_id, wait=durable),
             control=RunControl(),
         )
+
+    async def _heed_cancel(self, active: _Active) -> None:
+        """Stop a run that was cancelled between its claim and its registration here."""
+        run_id = active.run.run_id
+        current = await self._storage.lookup(lambda tx: tx.runs.find(run_id, EVERYTHING))
+        if current is not None:
+            self.cancel_requested(current)
 
     async def _execute(self, active: _Active, execution: Execution) -> Outcome:
         """Await the execution; stop it on request and on time-out; leave it if it does not."""
@@ -311,7 +320,8 @@ class RunWorker:
             stop.cancel()
 
     def _stop(self, active: _Active, reason: str) -> None:
-        if active.reason is None:
+        """Ask a run to stop; who asks later may still have it rolled back."""
+        if active.reason is None or (active.reason == "interrupt" and reason == "rollback"):
             active.reason = reason
             active.stop.set()
 
@@ -353,10 +363,12 @@ class RunWorker:
             values=outcome.values,
             interrupts=outcome.interrupts,
             has_next=outcome.has_next,
-            checkpoint_id=None if saver is None else saver.checkpoint_id,
+            checkpoint_id=(saver and saver.checkpoint_id) or outcome.checkpoint_id,
             rollback=reason == "rollback",
         )
-        tx.runs.finish(run.run_id, self._options.owner, end)
+        ended = tx.runs.finish(run.run_id, self._options.owner, end)
+        if ended is not None and ended.cancel_action == "rollback":
+            end = replace(end, rollback=True)  # it was asked for too late to stop the run
         if self._draining:
             return end, None
         return end, tx.runs.claim_next(run.thread_id, self._options.owner)

@@ -59,14 +59,14 @@ class Canceller:
     async def stop_thread(self, thread_id: str) -> None:
         """Stop all runs of a thread that is about to go."""
         active = await self.storage.lookup(lambda tx: tx.runs.in_flight(thread_id))
-        await self._stop([run.run_id for run in active])
+        await self._stop([run.run_id for run in active], "interrupt")
 
     async def stop_run(self, run_id: str) -> None:
-        """Stop a run that is about to go."""
+        """Stop a run that is about to go; its checkpoints go before the next run of its thread."""
         run = await self.storage.lookup(lambda tx: tx.runs.find(run_id, EVERYTHING))
         if run is not None and run.status in ("pending", "running"):
-            await self._stop([run_id])
+            await self._stop([run_id], "rollback")
 
-    async def _stop(self, run_ids: Sequence[str]) -> None:
+    async def _stop(self, run_ids: Sequence[str], action: CancelAction) -> None:
         if run_ids:
-            await self.wait(await self.cancel(run_ids, "interrupt", "deleted"), _STOP_SECONDS)
+            await self.wait(await self.cancel(run_ids, action, "deleted"), _STOP_SECONDS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lgserve import jsonio
 from lgserve.core.clock import to_iso
-from lgserve.core.errors import BadRequestError
+from lgserve.core.errors import BadRequestError, InvalidRequestError
 from lgserve.core.ids import new_id
 from lgserve.core.models import Assistant, Json, Run, Thread
 from lgserve.services import merging
@@ -59,6 +59,27 @@ class PlannedRun:
     thread_metadata: Json
 
 
+def check_command(command: Mapping[str, Any] | None, *, stateless: bool) -> None:
+    """Refuse a command that cannot be carried out; `{}` counts as none.
+
+    Raises:
+        InvalidRequestError: it asks for nothing.
+        BadRequestError: it resumes, and there is no thread to resume.
+    """
+    if not command:
+        return
+    resumes = command.get("resume") is not None
+    if not (resumes or command.get("update") or command.get("goto")):
+        raise InvalidRequestError("command: update, resume and goto are all empty")
+    if resumes and stateless:
+        raise BadRequestError("You must provide a thread_id when resuming.")
+
+
+def assistant_metadata(assistant: Assistant) -> dict[str, str]:
+    """Return what a thread's metadata says of the assistant that ran on it last."""
+    return {"graph_id": assistant.graph_id, "assistant_id": assistant.assistant_id}
+
+
 def plan_run(
     request: RunRequest,
     assistant: Assistant,
@@ -73,11 +94,7 @@ def plan_run(
         BadRequestError: `config.configurable` and `context` are both given.
     """
     run_id = new_id()
-    thread_metadata = {
-        **jsonio.loads(thread.metadata),
-        "graph_id": assistant.graph_id,
-        "assistant_id": assistant.assistant_id,
-    }
+    thread_metadata = {**jsonio.loads(thread.metadata), **assistant_metadata(assistant)}
     metadata = merging.run_metadata(
         jsonio.loads(assistant.metadata),
         {} if stateless else thread_metadata,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lgserve import jsonio
 from lgserve.core.clock import to_iso
 from lgserve.core.errors import (
     BadRequestError,
@@ -22,11 +23,19 @@ from lgserve.core.models import (
     Run,
     RunResult,
     Scope,
+    StreamEvent,
     Thread,
 )
 from lgserve.core.vocabulary import ACTIVE_RUN_STATUSES
+from lgserve.services.following import LateFollower, told_event
 from lgserve.services.results import error_result, rolled_back_result
-from lgserve.services.run_requests import PlannedRun, RunRequest, plan_run
+from lgserve.services.run_requests import (
+    PlannedRun,
+    RunRequest,
+    assistant_metadata,
+    check_command,
+    plan_run,
+)
 from lgserve.services.threads import new_thread, thread_not_found
 
 if TYPE_CHECKING:
@@ -52,7 +61,7 @@ _BUSY = (
 )
 _NO_PARENT = "Thread or assistant not found."
 
-#: Seconds a cancel without `wait` stays for its effect, so that the next look already sees it.
+#: Seconds in which what was asked to stop should do so, so that the client's next look sees it.
 _EFFECT_SECONDS = 2.0
 
 
@@ -83,7 +92,9 @@ class RunService:
         self, thread_id: str | None, request: RunRequest, scope: Scope
     ) -> tuple[Run, Follower]:
         """Create a run and read its log from the first event on."""
-        return await self._create(thread_id, request, scope, lambda log: log.subscribe(0))
+        return await self._create(
+            thread_id, request, scope, lambda log: log.subscribe(0), lambda it: it.close()
+        )
 
     async def get(self, thread_id: str | None, run_id: str, scope: Scope) -> Run:
         """Return a run; a `thread_id` must be that of its thread."""
@@ -132,27 +143,40 @@ class RunService:
         result = await self.streams.wait(run)
         return result if result is not None else await self.past_result(run)
 
-    async def follow(self, run: Run, after: int | None) -> Follower:
-        """Return a reader of a run's log."""
-        return await self.streams.follow(run, after)
+    async def follow(self, run: Run, after: int | None, modes: Sequence[str]) -> Follower:
+        """Return a reader of a run's log; one who comes too late for it is told the run's end."""
+        events = await self.streams.follow(run, after)
+        if after is not None and run.resumable:
+            return events  # who has come to the end of the log has seen how the run ended
+        return LateFollower(events, lambda: self._ending(run.run_id, modes))
 
     async def past_result(self, run: Run) -> RunResult:
         """Return what a run that has ended came to: its own result, not its thread's of today."""
         run_id = run.run_id
-        ended, thread = await self.storage.lookup(
-            lambda tx: (
-                tx.runs.find(run_id, EVERYTHING),
-                tx.threads.find(run.thread_id, EVERYTHING),
-            )
-        )
-        if ended is None or thread is None:
+        ended = await self.storage.lookup(lambda tx: tx.runs.find(run_id, EVERYTHING))
+        if ended is None:
             return rolled_back_result()
         if ended.error is not None:
             return error_result(ended.error, ended.status)
         if ended.checkpoint_id is None:
             return RunResult(body=EMPTY_OBJECT, status=ended.status)
-        body = await self.state.result_body(thread, ended.checkpoint_id)
+        body = await self.state.result_body(ended)
         return RunResult(body=body, status=ended.status)
+
+    async def _ending(self, run_id: str, modes: Sequence[str]) -> list[StreamEvent]:
+        """Return the events that tell how a run ended: its last values and its error."""
+        run, seq = await self.storage.lookup(
+            lambda tx: (tx.runs.find(run_id, EVERYTHING), tx.events.last_seq(run_id))
+        )
+        if run is None or is_active(run):
+            return []
+        events: list[StreamEvent] = []
+        wanted = modes or jsonio.loads(run.kwargs)["stream_mode"]
+        if "values" in wanted and run.checkpoint_id is not None:
+            events.append(told_event("values", await self.state.result_body(run), seq))
+        if run.error is not None:
+            events.append(told_event("error", run.error, seq))
+        return events
 
     async def cancel(
         self,
@@ -162,12 +186,13 @@ class RunService:
         scope: Scope,
         *,
         wait: bool,
-    ) -> None:
+    ) -> Run:
         """Stop a run; returns when it has stopped, or, without `wait`, soon."""
         run = await self.storage.lookup(lambda tx: tx.runs.find(run_id, scope))
         if run is None or (thread_id is not None and run.thread_id != thread_id):
             raise NotFoundError("No runs found to cancel.")
         await self._cancel([run_id], action, wait=wait)
+        return run
 
     async def cancel_many(
         self,
@@ -191,7 +216,8 @@ class RunService:
         cancelled = await self.canceller.cancel(run_ids, action, "user")
         if not cancelled:
             raise NotFoundError(
-                "No matching runs to cancel. Please verify that the runs are pending or running."
+                "No matching runs to cancel. Please verify the thread ID and run IDs are correct,"
+                " and the runs haven't been deleted or completed."
             )
         await self.canceller.wait(cancelled, 3600.0 if wait else _EFFECT_SECONDS)
 
@@ -201,10 +227,18 @@ class RunService:
         request: RunRequest,
         scope: Scope,
         attach: Callable[[RunLog], T],
+        detach: Callable[[T], None] = lambda _: None,
     ) -> tuple[Run, T]:
         """Create a run, come what may of the caller: a claimed run must be started."""
         creating = asyncio.ensure_future(self._create_now(thread_id, request, scope, attach))
-        return await asyncio.shield(creating)
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            run, attached = await asyncio.shield(creating)
+            detach(attached)
+            if request.on_disconnect == "cancel":
+                await self.canceller.cancel([run.run_id], "interrupt", "disconnect")
+            raise
 
     async def _create_now(
         self,
@@ -215,8 +249,7 @@ class RunService:
     ) -> tuple[Run, T]:
         """Insert and claim the run in one transaction; `attach` gets its log before it starts."""
         assistant_id = self._resolve(request.assistant_id)
-        if thread_id is None and (request.command or {}).get("resume") is not None:
-            raise BadRequestError("You must provide a thread_id when resuming.")
+        check_command(request.command, stateless=thread_id is None)
         owner = self.worker.reserve()
         try:
             run, replaced = await self.storage.write(
@@ -235,6 +268,7 @@ class RunService:
             self.worker.run_queued()
         for other in replaced:
             await self.canceller.hurry(other)
+        await self.canceller.wait(replaced, _EFFECT_SECONDS)
         return run, attached
 
     def _insert(
@@ -251,14 +285,20 @@ class RunService:
         if assistant is None:
             raise NotFoundError(_NO_PARENT)
         now = self.clock.now()
-        thread = self._thread(tx, thread_id, request, scope)
+        thread = self._thread(tx, thread_id, assistant, request, scope)
         _check_checkpoint(tx, thread.thread_id, request.checkpoint)
+        _check_resumable(thread, request)
         replaced = _make_way(tx, thread, request)
         plan = plan_run(request, assistant, thread, now, stateless=thread_id is None)
         return _inserted(tx, plan, owner), replaced
 
     def _thread(
-        self, tx: Transaction, thread_id: str | None, request: RunRequest, scope: Scope
+        self,
+        tx: Transaction,
+        thread_id: str | None,
+        assistant: Assistant,
+        request: RunRequest,
+        scope: Scope,
     ) -> Thread:
         """Return the run's thread, made if it is stateless or the request allows it."""
         if thread_id is not None:
@@ -267,7 +307,8 @@ class RunService:
                 return found
             if request.if_not_exists != "create":
                 raise NotFoundError(_NO_PARENT)
-        metadata = {**(request.config.get("metadata") or {}), **request.metadata, **scope}
+        of_config = request.config.get("metadata") or {}
+        metadata = {**assistant_metadata(assistant), **of_config, **request.metadata, **scope}
         made = new_thread(thread_id or new_id(), metadata, to_iso(self.clock.now()))
         if not tx.threads.insert(made):
             raise NotFoundError(_NO_PARENT)
@@ -296,6 +337,13 @@ def _check_checkpoint(tx: Transaction, thread_id: str, checkpoint: Mapping[str, 
     namespace = checkpoint.get("checkpoint_ns") or ""
     if checkpoint_id and not tx.threads.has_checkpoint(thread_id, namespace, checkpoint_id):
         raise NotFoundError(f"Checkpoint {checkpoint_id} not found")
+
+
+def _check_resumable(thread: Thread, request: RunRequest) -> None:
+    """Refuse to resume where nothing has ever run: LangGraph would start without input."""
+    resumes = (request.command or {}).get("resume") is not None
+    if resumes and thread.interrupts is None and thread.status != "busy":
+        raise BadRequestError("There is nothing to resume: the thread has not run yet.")
 
 
 def _make_way(tx: Transaction, thread: Thread, request: RunRequest) -> list[Run]:

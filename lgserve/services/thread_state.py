@@ -4,10 +4,11 @@ neighbour and runs on the user loop.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from langgraph.errors import InvalidUpdateError
@@ -29,6 +30,7 @@ from lgserve.services.state_view import (
     state_view,
     updated_view,
 )
+from lgserve.services.thread_holds import ThreadHolds
 
 if TYPE_CHECKING:
     from lgserve.core.ports import Checkpointers, Clock, Graphs, Storage, Transaction, UserLoop
@@ -57,6 +59,7 @@ class ThreadStateService:
     store: Any
     user_loop: UserLoop
     clock: Clock
+    holds: ThreadHolds = field(default_factory=ThreadHolds)
 
     async def get(
         self,
@@ -120,6 +123,14 @@ class ThreadStateService:
             BadRequestError: no graph, unknown node, or values the graph does not take.
             ConflictError: the thread has runs in flight.
         """
+        # A client that goes must not leave an update half-way.
+        return await asyncio.shield(asyncio.ensure_future(self._update(thread_id, update, scope)))
+
+    async def _update(self, thread_id: str, update: StateUpdate, scope: Scope) -> Json:
+        async with self.holds.hold(thread_id):
+            return await self._update_held(thread_id, update, scope)
+
+    async def _update_held(self, thread_id: str, update: StateUpdate, scope: Scope) -> Json:
         thread = await self._thread(thread_id, scope)
         graph_id = graph_id_of(thread)
         if graph_id is None:

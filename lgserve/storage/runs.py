@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from lgserve import jsonio
@@ -30,6 +31,8 @@ _COLUMNS = (
     " created_at, updated_at, due_at, attempt, epoch, cancel_action, cancel_reason, error,"
     " checkpoint_id, temporary, resumable"
 )
+#: The values of a run in the order of the columns, which are named as its members.
+_parameters = attrgetter(*_COLUMNS.replace(" ", "").split(","))
 _QUALIFIED = ", ".join(f"runs.{name.strip()}" for name in _COLUMNS.split(","))
 _LOST = "The server stopped {attempts} times while this run was executing; it is not tried again."
 
@@ -181,7 +184,15 @@ class SqliteRuns:
         return [self._take_back(run, max_attempts) for run in lost]
 
     def requeue(self, run_id: str, owner: str) -> None:
-        """Give a claimed run back, the attempt not counted."""
+        """Give a claimed run back, the attempt not counted; one that was cancelled is settled."""
+        run = self._one(
+            "SELECT {columns} FROM runs WHERE run_id = ? AND owner = ? AND status = 'running'",
+            run_id,
+            owner,
+        )
+        if run is not None and run.cancel_action is not None:
+            self._settle_cancelled(run)
+            return
         self._db.execute(
             "UPDATE runs SET status = 'pending', owner = NULL, lease_expires_at = NULL,"
             " attempt = attempt - 1 WHERE run_id = ? AND owner = ? AND status = 'running'",
@@ -200,7 +211,7 @@ class SqliteRuns:
         run = replace(run, cancel_action=action, cancel_reason=reason)
         if run.status == "running":
             return run
-        return self._settle_unstarted(run)
+        return self._settle_cancelled(run)
 
     def finish(self, run_id: str, owner: str, end: Settlement) -> Run | None:
         """Write how a run ended, and its thread with it."""
@@ -209,7 +220,11 @@ class SqliteRuns:
             run_id,
             owner,
         )
-        return None if run is None else self._settle(run, end)
+        if run is None:
+            return None
+        if run.cancel_action == "rollback":
+            end = replace(end, rollback=True)
+        return self._settle(run, end)
 
     def delete(self, run_id: str) -> None:
         """Remove a run that is not active, with its events and checkpoints."""
@@ -260,9 +275,7 @@ class SqliteRuns:
     def _take_back(self, run: Run, max_attempts: int) -> Run:
         """Settle what a dead owner left: as it was asked to end, pending again, or given up."""
         if run.cancel_action is not None:
-            rollback = run.cancel_action == "rollback"
-            end = Settlement(status="interrupted", rollback=rollback)
-            return self._settle(run, end)
+            return self._settle_cancelled(run)
         if not may_retry(run.attempt, max_attempts):
             message = _LOST.format(attempts=run.attempt)
             error = jsonio.dumps({"error": "WorkerLostError", "message": message})
@@ -274,8 +287,8 @@ class SqliteRuns:
         )
         return replace(run, status="pending")
 
-    def _settle_unstarted(self, run: Run) -> Run:
-        """End a run that never started; its thread stands where it stood."""
+    def _settle_cancelled(self, run: Run) -> Run:
+        """End a run that does not execute; its thread stands where it stood."""
         rollback = run.cancel_action == "rollback"
         return self._settle(run, Settlement(status="interrupted", rollback=rollback))
 
@@ -315,18 +328,12 @@ class SqliteRuns:
         settled = settled_status(end, row[0])
         shown = thread_status(settled, bool(row[1]))
         now = self._now()
-        if end.rollback or end.values is None:
-            self._db.execute(
-                "UPDATE threads SET settled_status = ?, status = ?, updated_at = ?,"
-                " error = CASE WHEN ? THEN error ELSE ? END WHERE thread_id = ?",
-                (settled, shown, now, end.rollback, end.error, run.thread_id),
-            )
-            return
-        values, in_state = kept_values(end.values)
+        columns: dict[str, Any] = {"settled_status": settled, "status": shown, "updated_at": now}
+        if not end.rollback:
+            columns |= _left_state(end, now)
+        sets = ", ".join(f'"{name}" = ?' for name in columns)
         self._db.execute(
-            'UPDATE threads SET settled_status = ?, status = ?, "values" = ?, values_in_state = ?,'
-            " interrupts = ?, error = ?, updated_at = ?, state_updated_at = ? WHERE thread_id = ?",
-            (settled, shown, values, in_state, end.interrupts, end.error, now, now, run.thread_id),
+            f"UPDATE threads SET {sets} WHERE thread_id = ?", (*columns.values(), run.thread_id)
         )
 
     def _now(self) -> str:
@@ -344,28 +351,18 @@ class SqliteRuns:
         return [_run(row) for row in rows]
 
 
-def _parameters(run: Run) -> tuple[Any, ...]:
-    return (
-        run.run_id,
-        run.thread_id,
-        run.assistant_id,
-        run.graph_id,
-        run.status,
-        run.metadata,
-        run.kwargs,
-        run.multitask_strategy,
-        run.created_at,
-        run.updated_at,
-        run.due_at,
-        run.attempt,
-        run.epoch,
-        run.cancel_action,
-        run.cancel_reason,
-        run.error,
-        run.checkpoint_id,
-        run.temporary,
-        run.resumable,
-    )
+def _left_state(end: Settlement, now: str) -> dict[str, Any]:
+    """Return the columns of a thread that a run's end changes; what it does not say stays."""
+    columns: dict[str, Any] = {}
+    if end.error is not None or end.has_next is not None:
+        columns["error"] = end.error
+    if end.values is not None:
+        columns["values"], columns["values_in_state"] = kept_values(end.values)
+    if end.interrupts is not None:
+        columns["interrupts"] = end.interrupts
+    if end.values is not None or end.interrupts is not None:
+        columns["state_updated_at"] = now
+    return columns
 
 
 def _run(row: tuple[Any, ...]) -> Run:

@@ -19,7 +19,7 @@ _ORDER = {
     "assistant_id": "assistant_id",
     "created_at": "created_at",
     "updated_at": "updated_at",
-    "name": "lower(name)",
+    "name": "casefold(name)",
     "graph_id": "graph_id",
 }
 
@@ -123,7 +123,7 @@ def _where(wanted: AssistantFilter, scope: Scope) -> Where:
     if wanted.graph_id is not None:
         clause.add("graph_id = ?", wanted.graph_id)
     if wanted.name is not None:
-        clause.add("instr(lower(name), lower(?)) > 0", wanted.name)
+        clause.add("instr(casefold(name), casefold(?)) > 0", wanted.name)
     return clause
 
 

@@ -164,7 +164,7 @@ class SqliteDatabase:
         )
         with self._lock:
             self._connections.append(connection)
-        connection.create_function("json_contains", 2, json_contains, deterministic=True)
+        add_functions(connection)
         for pragma in (
             "busy_timeout = 10000",
             "journal_mode = WAL",
@@ -263,6 +263,12 @@ def _resolve(jobs: list[_Job]) -> None:
             future.set_exception(job.error)
         else:
             future.set_result(job.result)
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Give a connection the functions that queries use."""
+    connection.create_function("json_contains", 2, json_contains, deterministic=True)
+    connection.create_function("casefold", 1, str.casefold, deterministic=True)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -22,4 +22,13 @@ def contains(value: Any, wanted: Any) -> bool:
         return isinstance(value, dict) and all(
             key in value and contains(value[key], member) for key, member in wanted.items()
         )
+    return _equal(value, wanted)
+
+
+def _equal(value: Any, wanted: Any) -> bool:
+    """Compare as JSON does: true is no number, at any depth."""
+    if isinstance(value, list) and isinstance(wanted, list):
+        return len(value) == len(wanted) and all(map(_equal, value, wanted))
+    if isinstance(value, dict) and isinstance(wanted, dict):
+        return value.keys() == wanted.keys() and all(_equal(value[k], wanted[k]) for k in wanted)
     return isinstance(value, bool) is isinstance(wanted, bool) and bool(value == wanted)

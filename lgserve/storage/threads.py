@@ -158,11 +158,12 @@ class SqliteThreads:
         """Ask for values, also of threads that have them in their latest checkpoint only."""
         if not wanted:
             return
+        shown = jsonio.dumps_wire(wanted)  # as values are kept
         large = self._db.execute("SELECT thread_id FROM threads WHERE values_in_state").fetchall()
-        found = [row[0] for row in large if contains(self._state(row[0]), wanted)]
+        found = [row[0] for row in large if contains(self._state(row[0]), jsonio.loads(shown))]
         clause.add(
             '(json_contains("values", ?) OR thread_id IN (SELECT value FROM json_each(?)))',
-            jsonio.dumps(wanted).decode(),
+            shown.decode(),
             json.dumps(found),
         )
 

@@ -9,7 +9,7 @@ from tests.conformance.rows import ManualClock
 from tests.conformance.storages import STORAGES, OpenTables, Tables
 
 
-@pytest.fixture(params=sorted(STORAGES))
+@pytest.fixture(scope="session", params=sorted(STORAGES))
 def open_tables(request: pytest.FixtureRequest) -> OpenTables:
     return STORAGES[request.param]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,12 +13,16 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, empty_checkpoint
 
 from lgserve.core.models import EVERYTHING, Run, Settlement, StreamEvent, Thread
 from lgserve.core.ports import Runs, Storage, Transaction
+from lgserve.core.vocabulary import CancelAction
 from lgserve.storage.checkpoints import SaverScope, SqliteSaver
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.sqlite import SqliteStorage
 from tests.conformance.rows import LEASE, ManualClock, events, run_on, thread_at
 
 T = TypeVar("T")
+
+#: A value that has a row of its own, and one that stands in its checkpoint's.
+CHANNELS = {"large": ["x" * 3000], "small": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +53,7 @@ class Tables:
         def work(tx: Transaction) -> Run:
             thread = tx.threads.find(thread_id, EVERYTHING)
             assert thread is not None
-            return tx.runs.insert(
-                run, config=thread.config, metadata=thread.metadata, owner=owner
-            )
+            return tx.runs.insert(run, config=thread.config, metadata=thread.metadata, owner=owner)
 
         return await self.storage.write(work)
 
@@ -62,6 +65,10 @@ class Tables:
         """End a run, successfully unless told otherwise."""
         settlement = Settlement(**{"status": "success", "has_next": False, **end})
         return await self.runs(lambda runs: runs.finish(run.run_id, owner, settlement))
+
+    async def cancel(self, run: Run, action: CancelAction = "interrupt") -> Run | None:
+        """Ask a run to stop, for the reason `why`."""
+        return await self.runs(lambda runs: runs.request_cancel(run.run_id, action, "why"))
 
     async def found_run(self, run_id: str) -> Run | None:
         """Return a run as it is stored."""
@@ -92,16 +99,15 @@ class Tables:
         """Return a run's stored events."""
         return await self.storage.read(lambda tx: tx.events.after(run.run_id, seq, limit))
 
-    async def checkpoint(self, run: Run) -> str:
-        """Have a run store a checkpoint, with a large and a small value and a write."""
+    async def checkpoint(self, run: Run, values: Mapping[str, Any] = CHANNELS) -> str:
+        """Have a run store a checkpoint, and a write to it; return its id."""
         saver = self.saver_for(run.run_id)
         config: RunnableConfig = {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": ""}}
+        versions: dict[str, str | int | float] = dict.fromkeys(values, "1")
         checkpoint = empty_checkpoint()
-        checkpoint["channel_values"] = {"large": ["x" * 3000], "small": 1}
-        checkpoint["channel_versions"] = {"large": "1", "small": "1"}
-        put = await saver.aput(
-            config, checkpoint, {"source": "loop", "step": 0}, {"large": "1", "small": "1"}
-        )
+        checkpoint["channel_values"] = dict(values)
+        checkpoint["channel_versions"] = versions
+        put = await saver.aput(config, checkpoint, {"source": "loop", "step": 0}, versions)
         await saver.aput_writes(put, [("large", ["y" * 3000])], "task")
         return str(put["configurable"]["checkpoint_id"])
 
@@ -136,3 +142,13 @@ async def _sqlite(clock: ManualClock) -> AsyncIterator[Tables]:
 
 OpenTables = Callable[[ManualClock], AbstractAsyncContextManager[Tables]]
 STORAGES: dict[str, OpenTables] = {"sqlite": _sqlite}
+
+
+def on_tables(open_tables: OpenTables, scenario: Callable[[Tables], Awaitable[None]]) -> None:
+    """Run an example on a database of its own."""
+
+    async def run() -> None:
+        async with open_tables(ManualClock()) as tables, asyncio.timeout(20):
+            await scenario(tables)
+
+    asyncio.run(run())

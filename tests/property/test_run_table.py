@@ -14,8 +14,7 @@ from lgserve.core.ids import new_id
 from lgserve.core.models import EMPTY_OBJECT, EVERYTHING, Json, Run, Settlement, ThreadFilter
 from lgserve.core.vocabulary import RUN_STATUSES, THREAD_STATUSES, CancelAction, RunStatus
 from lgserve.services.threads import new_thread
-from lgserve.storage.database import migrate
-from lgserve.storage.matching import json_contains
+from lgserve.storage.database import add_functions, migrate
 from lgserve.storage.sqlite import SqliteTransaction
 
 LEASE = timedelta(seconds=30)
@@ -43,7 +42,7 @@ class RunTable(RuleBasedStateMachine):
         super().__init__()
         self.clock = ManualClock()
         self.db = sqlite3.connect(":memory:", isolation_level=None)
-        self.db.create_function("json_contains", 2, json_contains, deterministic=True)
+        add_functions(self.db)
         self.db.execute("PRAGMA foreign_keys = ON")
         migrate(self.db)
         self.tx = SqliteTransaction(self.db, self.clock, LEASE)

@@ -63,7 +63,7 @@ class ChunkEncoder:
             yield frame(mode + suffix, jsonio.dumps_wire(chunk))
 
     def skip(self, mode: str, chunk: Any) -> None:
-        """Take note of a chunk that nobody reads: who joins later gets messages from their start."""
+        """Note a chunk that nobody reads: who joins later gets messages from their start."""
         if mode == "messages" and "messages" in self._requested:
             message, _ = chunk
             self._accumulate(message.id or "", message)

@@ -106,12 +106,15 @@ class RunLog:
             return ()
         if position + 1 >= self._first_kept:
             return [event for event in self._events if event.seq > position]
-        if not self.run.resumable:
-            raise StorageError("The reader was too slow: events were dropped.")
         run_id = self.run.run_id
-        return await self._streams.storage.read(
-            lambda tx: tx.events.after(run_id, position, _BATCH)
-        )
+        stored: Sequence[StreamEvent] = ()
+        if self.run.resumable:
+            stored = await self._streams.storage.read(
+                lambda tx: tx.events.after(run_id, position, _BATCH)
+            )
+        if not stored:  # never kept, or deleted with the run
+            raise StorageError("The reader was too slow: events were dropped.")
+        return stored
 
     @property
     def _first_kept(self) -> int:

@@ -18,6 +18,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from lgserve.api.app import build_app
 from lgserve.api.keys import ApiOptions, ServerFacts, Services
@@ -94,6 +95,7 @@ def run_server(settings: Settings, listener: socket.socket, announce: Announce) 
     second one leaves at once.
     """
     export_environment(settings.project)
+    _quiet_bad_requests()
     loop_factory = _loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(_serve(settings, listener, announce, loop_factory))
@@ -333,6 +335,20 @@ class Server:
     def _trim(self, error: BaseException) -> str:
         project = self._settings.project
         return describe_error(error, project.root, project.import_paths).text
+
+
+def _quiet_bad_requests() -> None:
+    """Make one line of what aiohttp logs, with a traceback, of requests that are not HTTP."""
+
+    def shorten(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            record.exc_info = None
+            record.msg, record.args = "a request that is not HTTP was refused: %s", (error.message,)
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+    logging.getLogger("aiohttp.server").addFilter(shorten)
 
 
 def _graph_report(report: LoadReport) -> GraphReport:

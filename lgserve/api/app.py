@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from lgserve.api import assistants, runs, state, system, threads
+from lgserve.api import assistants, later, runs, state, system, threads
 from lgserve.api.cors import Cors
 from lgserve.api.keys import OPTIONS, SERVICES, ApiOptions, Services
 from lgserve.api.middleware import access_log, json_errors
@@ -26,7 +26,7 @@ def build_app(services: Services, options: ApiOptions) -> web.Application:
 
 def _routes(prefix: str) -> list[web.RouteDef]:
     """Return all routes below the prefix; those of probes are at the root too."""
-    nouns = (system, assistants, threads, state, runs)
+    nouns = (system, later, assistants, threads, state, runs)
     found = [route for noun in nouns for route in noun.routes()]
     if not prefix:
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -74,6 +75,7 @@ class ServerFacts:
         #: By graph id, only those that did not load: message, frames, text, hint.
         self.graph_errors: dict[str, dict[str, Any]] = {}
         self.ready = False
+        self.became_ready = asyncio.Event()
         #: The answer of `/info`, encoded once; None when something has changed since.
         self.info_page: Json | None = None
 
@@ -87,6 +89,7 @@ class ServerFacts:
             if outcome.error is not None
         }
         self.ready = True
+        self.became_ready.set()
         self.info_page = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,8 @@ _access = logging.getLogger("lgserve.access")
 
 #: What is answered before the graphs are loaded.
 _ALWAYS = ("/", "/ok", "/health", "/ready", "/info")
+#: How long a request waits for the graphs to load.
+_LOAD_SECONDS = 30.0
 #: What the record of a request says when the client did not wait for the answer.
 _GONE = 499
 
@@ -28,7 +31,7 @@ _GONE = 499
 async def json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every error with JSON and keep the connection; log what nobody expected."""
     try:
-        _check_ready(request)
+        await _until_ready(request)
         return await handler(request)
     except Exception as exc:
         if request.transport is None or request.transport.is_closing():
@@ -38,11 +41,18 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         return await _answer(request, exc)
 
 
-def _check_ready(request: web.Request) -> None:
-    if services_of(request).facts.ready or request.match_info.http_exception is not None:
+async def _until_ready(request: web.Request) -> None:
+    """Hold what needs the graphs until they are loaded: a reload is a pause, not an error."""
+    facts = services_of(request).facts
+    if facts.ready or request.match_info.http_exception is not None:
         return
-    if request.path.removeprefix(request.app[OPTIONS].mount_prefix) not in _ALWAYS:
-        raise UnavailableError
+    if request.path.removeprefix(request.app[OPTIONS].mount_prefix) in _ALWAYS:
+        return
+    try:
+        async with asyncio.timeout(_LOAD_SECONDS):
+            await facts.became_ready.wait()
+    except TimeoutError:
+        raise UnavailableError from None
 
 
 async def _answer(request: web.Request, exc: Exception) -> web.StreamResponse:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,6 @@ from lgserve.api.http import (
 from lgserve.api.keys import OPTIONS
 from lgserve.api.sse import position, send_events
 from lgserve.api.views import run_list_view, run_view
-from lgserve.core.errors import NotFoundError
 from lgserve.core.event_names import shown_in
 from lgserve.core.models import Run, RunResult
 from lgserve.services.runs import as_pending
@@ -245,10 +243,7 @@ async def _watched(
     except (asyncio.CancelledError, ConnectionError):
         transport = request.transport
         if cancel and (transport is None or transport.is_closing()):
-            with contextlib.suppress(NotFoundError):
-                await services_of(request).runs.cancel(
-                    run.thread_id, run.run_id, "interrupt", scope_of(request), wait=False
-                )
+            await services_of(request).runs.leave(run)
         raise
 
 

@@ -6,15 +6,20 @@ Events that are ready together go out in one write. The API copies bytes that we
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from lgserve import jsonio
+from lgserve.core.errors import StorageError
 from lgserve.core.models import StreamEvent
 
 if TYPE_CHECKING:
     from lgserve.core.ports import Follower
+
+_log = logging.getLogger("lgserve")
 
 _HEARTBEAT = b": heartbeat\r\n\r\n"
 _HEADERS = {
@@ -45,9 +50,7 @@ async def send_events(
     try:
         await response.prepare(request)
         beating = asyncio.ensure_future(_beat(response, heartbeat_seconds))
-        async for batch in follower:
-            if data := encode(batch, follower.epoch if ids else None, shown):
-                await response.write(data)
+        await _copy(response, follower, ids=ids, shown=shown)
         beating.cancel()
         await response.write_eof()
     finally:
@@ -55,6 +58,20 @@ async def send_events(
             beating.cancel()
         follower.close()
     return response
+
+
+async def _copy(
+    response: web.StreamResponse, follower: Follower, *, ids: bool, shown: Shown | None
+) -> None:
+    """Write events as they come; a reader that was too slow is told so, and cut off."""
+    try:
+        async for batch in follower:
+            if data := encode(batch, follower.epoch if ids else None, shown):
+                await response.write(data)
+    except StorageError as exc:
+        _log.warning("a stream was cut off: %s", exc)
+        error = jsonio.dumps({"error": "StreamError", "message": exc.message})
+        await response.write(b"event: error\r\ndata: %b\r\n\r\n" % error)
 
 
 async def _beat(response: web.StreamResponse, seconds: float) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lgserve.core.ports import Clock, Storage
 
 #: Unread bytes a log keeps in memory for its slowest follower.
-_MOST_KEPT = 16 * 1024 * 1024
+_MOST_KEPT = 64 * 1024 * 1024
 _BATCH = 256
 
 

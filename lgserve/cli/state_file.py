@@ -49,7 +49,12 @@ def find_state(start: Path) -> tuple[RunningServer, Path] | None:
 
 
 def write_state(folder: Path, url: str, version: str) -> None:
-    """Leave word of this process; a folder that cannot be written to is no reason to fail."""
+    """Leave word of this process, unless a living one has left its own.
+
+    A folder that cannot be written to is no reason to fail.
+    """
+    if read_state(folder) is not None:
+        return
     now = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
     state = RunningServer(pid=os.getpid(), url=url, started_at=now, version=version)
     with suppress(OSError):

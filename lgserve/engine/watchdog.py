@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("lgserve.loop")
 
+#: A stall that lasts longer is reported while it lasts.
+_PATIENCE_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stall:
@@ -81,8 +84,11 @@ class StallWatchdog:
             if stall is not None:
                 # At once, while the node still blocks: later its run may have ended.
                 self._on_stall(stall)
+                if not self._tick_seen.wait(_PATIENCE_SECONDS):
+                    self._report(stall, time.monotonic() - sent)
             self._tick_seen.wait()
             if stall is not None and not self._stopped.is_set():
+                USER_LOOP_STALL_SECONDS.observe(time.monotonic() - sent)
                 self._report(stall, time.monotonic() - sent)
 
     def _sample(self, seconds: float) -> Stall | None:
@@ -90,7 +96,7 @@ class StallWatchdog:
         return None if frame is None else describe(frame, self._root, seconds)
 
     def _report(self, stall: Stall, seconds: float) -> None:
-        USER_LOOP_STALL_SECONDS.observe(seconds)
+        """Log a stall, the first time at its place: when it is over, or when it does not end."""
         if stall.where in self._reported:
             return
         self._reported.add(stall.where)

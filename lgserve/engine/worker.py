@@ -10,36 +10,38 @@ import asyncio
 import contextlib
 import logging
 import threading
-import time
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from langgraph.runtime import RunControl
 
 from lgserve import jsonio
 from lgserve.core.errors import StorageError
-from lgserve.core.models import EVERYTHING, Json, Run, RunResult, Settlement
+from lgserve.core.models import EVERYTHING, Run, Settlement
+from lgserve.engine.endings import outcome_of, result_of, settlement
 from lgserve.engine.executor import Execution, Outcome, RunExecutor
 from lgserve.engine.failures import error_object
+from lgserve.engine.run_records import Start, record, record_end
 from lgserve.engine.stream_modes import frame
 from lgserve.engine.tasks import TaskSet
-from lgserve.services.results import error_result, rolled_back_result
+from lgserve.services.results import error_result
 
 if TYPE_CHECKING:
     from lgserve.core.ports import Checkpointers, Clock, RunStreams, Storage, Transaction
-    from lgserve.engine.user_loop import Handle, UserLoopThread
+    from lgserve.engine.user_loop import UserLoopThread
     from lgserve.engine.watchdog import Stall
     from lgserve.services.thread_state import ThreadStateService
 
 _log = logging.getLogger("lgserve")
-_runs_log = logging.getLogger("lgserve.runs")
 
 #: Seconds until claiming is tried again after the database refused.
 _RETRY_SECONDS = 1.0
 
 #: Seconds a stopped run may take to stop; then it is settled and its code is left to itself.
 _STOP_SECONDS = 5.0
+
+#: Seconds the state of a thread may take to be read when its run did not stop.
+_LOOK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +66,7 @@ class _Active:
     #: "interrupt", "rollback", "timeout" or "drain" once it shall stop.
     reason: str | None = None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
-    started_at: float = field(default_factory=time.monotonic)
-    started_time: float = field(default_factory=time.time)
+    start: Start = field(default_factory=Start)
 
 
 class RunWorker:
@@ -269,7 +270,7 @@ class RunWorker:
         try:
             execution = active.execution = await self._prepare(run)
             await self._heed_cancel(active)
-            _log_run("started", run)
+            record("started", run)
             try:
                 return await self._settle(active, execution, await self._execute(active, execution))
             finally:
@@ -315,9 +316,17 @@ class RunWorker:
                 active.reason = active.reason or "timeout"
                 handle.cancel()
                 await asyncio.wait((handle.future,), timeout=_STOP_SECONDS)
-            return _outcome(handle)
+            if not handle.future.done():
+                await self._leave_behind(execution)
+            return outcome_of(handle)
         finally:
             stop.cancel()
+
+    async def _leave_behind(self, execution: Execution) -> None:
+        """Go on without code that does not stop: what it has written counts, but no more of it."""
+        await self._storage.write(lambda _: None)
+        if execution.saver is not None:
+            execution.saver.close()
 
     def _stop(self, active: _Active, reason: str) -> None:
         """Ask a run to stop; who asks later may still have it rolled back."""
@@ -330,7 +339,7 @@ class RunWorker:
         run = execution.run
         if outcome.kind == "drained" or (outcome.kind == "stopped" and active.reason == "drain"):
             await self._storage.write(lambda tx: tx.runs.requeue(run.run_id, self._options.owner))
-            _log_run("requeued", run)
+            record("requeued", run)
             return None
         if active.reason == "timeout" and outcome.kind == "stopped":
             outcome = self._timed_out(execution, outcome)
@@ -338,34 +347,26 @@ class RunWorker:
         end, following = await self._storage.write(
             lambda tx: self._finish(tx, execution, outcome, active.reason)
         )
-        result = self._result(end, outcome)
-        await self._streams.close(run.run_id, result)
-        _log_end(active, end, outcome, execution.events)
+        if outcome.kind == "stopped" and outcome.values is None:
+            await self._look_again(run, end)
+        await self._streams.close(run.run_id, result_of(end, outcome))
+        record_end(run, active.start, end, outcome, execution.events)
         return following
+
+    async def _look_again(self, run: Run, end: Settlement) -> None:
+        """Bring the thread in line with its state, for the stopped code did not say where it is."""
+        if run.temporary or end.rollback:
+            return
+        with contextlib.suppress(TimeoutError):  # user code blocks its loop: the next run will do
+            async with asyncio.timeout(_LOOK_SECONDS):
+                await self._state.refresh(run.thread_id, EVERYTHING, error=end.error)
 
     def _finish(
         self, tx: Transaction, execution: Execution, outcome: Outcome, reason: str | None
     ) -> tuple[Settlement, Run | None]:
         """Settle inside the transaction: by now every checkpoint write has been carried out."""
         run = execution.run
-        saver = execution.saver
-        stopped = outcome.kind == "stopped"
-        status = "interrupted" if stopped else "error" if outcome.error else "success"
-        if stopped and reason == "timeout":
-            status = "timeout"
-        error = outcome.error
-        if saver is not None and saver.failure is not None and error is None:
-            status = "error"
-            error = jsonio.dumps({"error": "StorageError", "message": str(saver.failure)})
-        end = Settlement(
-            status=status,  # type: ignore[arg-type]
-            error=error,
-            values=outcome.values,
-            interrupts=outcome.interrupts,
-            has_next=outcome.has_next,
-            checkpoint_id=(saver and saver.checkpoint_id) or outcome.checkpoint_id,
-            rollback=reason == "rollback",
-        )
+        end = settlement(execution, outcome, reason)
         ended = tx.runs.finish(run.run_id, self._options.owner, end)
         if ended is not None and ended.cancel_action == "rollback":
             end = replace(end, rollback=True)  # it was asked for too late to stop the run
@@ -380,59 +381,3 @@ class RunWorker:
         error = jsonio.dumps({"error": "TimeoutError", "message": message})
         execution.log.append(*frame("error", error))
         return replace(outcome, error=error)
-
-    def _result(self, end: Settlement, outcome: Outcome) -> RunResult:
-        if end.rollback:
-            return rolled_back_result()
-        if end.error is not None:
-            return error_result(end.error, end.status)
-        return RunResult(body=outcome.body, status=end.status)
-
-
-def _outcome(handle: Handle[Outcome]) -> Outcome:
-    """Return how an execution ended; code that did not stop when asked is left behind."""
-    if not handle.future.done() or handle.future.cancelled():
-        return Outcome(kind="stopped")
-    failure = handle.future.exception()
-    if failure is None:
-        return handle.future.result()
-    _log.error("the executor failed", exc_info=failure)
-    return Outcome(kind="error", error=jsonio.dumps(error_object(failure, mask=False)))
-
-
-def _log_run(event: str, run: Run) -> None:
-    if _runs_log.isEnabledFor(logging.INFO):
-        _runs_log.info("run", extra={"run": {"event": event, **_names(run)}})
-
-
-def _log_end(active: _Active, end: Settlement, outcome: Outcome, events: int) -> None:
-    if not _runs_log.isEnabledFor(logging.INFO):
-        return
-    facts = {
-        "event": "finished",
-        **_names(active.run),
-        "status": end.status,
-        "seconds": time.monotonic() - active.started_at,
-        "queue_seconds": _queued(active),
-        "events": events,
-        "error": _text(end.error),
-        "error_details": outcome.details,
-    }
-    _runs_log.info("run", extra={"run": facts})
-
-
-def _queued(active: _Active) -> float:
-    """Return how long a run waited from when it was due until it was started."""
-    due = datetime.fromisoformat(active.run.due_at).timestamp()
-    return max(0.0, active.started_time - due)
-
-
-def _names(run: Run) -> dict[str, str]:
-    return {"run_id": run.run_id, "thread_id": run.thread_id, "graph_id": run.graph_id}
-
-
-def _text(error: Json | None) -> str | None:
-    if error is None:
-        return None
-    decoded = jsonio.loads(error)
-    return f"{decoded.get('error')}: {decoded.get('message')}"

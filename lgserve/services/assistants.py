@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,10 @@ class AssistantService:
     threads: ThreadService
 
     async def create_system_assistants(self) -> None:
-        """Give each graph that has none the assistant its id stands for."""
+        """Give each graph that has none the assistant its id stands for.
+
+        Those of graphs that the project no longer has go.
+        """
         now = to_iso(self.clock.now())
         wanted = [
             _new(
@@ -58,7 +61,7 @@ class AssistantService:
             )
             for graph_id in self.graphs.ids()
         ]
-        await self.storage.write(lambda tx: [tx.assistants.insert(item) for item in wanted])
+        await self.storage.write(lambda tx: _replace_system_assistants(tx, wanted))
 
     def resolve(self, assistant_or_graph_id: str) -> str:
         """Return the assistant id that an id or the name of a graph stands for.
@@ -171,6 +174,18 @@ class AssistantService:
             raise GraphNotFoundError(
                 f"Graph '{graph_id}' not found. Expected one of: {sorted(known)}"
             )
+
+
+def _replace_system_assistants(tx: Transaction, wanted: Sequence[Assistant]) -> None:
+    made_by_us = AssistantFilter(metadata={"created_by": "system"})
+    everything = Page(sort_by="assistant_id", limit=-1)
+    kept = {assistant.assistant_id for assistant in wanted}
+    for stored in tx.assistants.search(made_by_us, everything, EVERYTHING):
+        is_system = stored.assistant_id == system_assistant_id(stored.graph_id)
+        if is_system and stored.assistant_id not in kept:
+            tx.assistants.delete(stored.assistant_id)
+    for assistant in wanted:
+        tx.assistants.insert(assistant)
 
 
 def _new(

@@ -37,6 +37,9 @@ def run_context(assistant: Mapping[str, Any], request: Object, configurable: Obj
     return {**assistant, **(request or configurable)}
 
 
+_NOT_THE_CLIENTS = ("langgraph_auth_", "__pregel_")
+
+
 def run_configurable(
     assistant: Mapping[str, Any],
     thread: Mapping[str, Any],
@@ -44,11 +47,11 @@ def run_configurable(
     server: Mapping[str, Any],
 ) -> Object:
     """Return a run's configurable; the server's keys cannot be forged, but `user_id` and the
-    request id that a client gave are kept.
+    request id that a client gave are kept. LangGraph's own switches are not a client's to set.
     """
     given = {**assistant, **thread, **request}
     kept = {key: given[key] for key in ("user_id", "langgraph_request_id") if given.get(key)}
-    honest = {key: given[key] for key in given if not key.startswith("langgraph_auth_")}
+    honest = {key: given[key] for key in given if not key.startswith(_NOT_THE_CLIENTS)}
     return {**honest, **server, **kept}
 
 
@@ -59,7 +62,9 @@ def run_config(
     metadata: Mapping[str, Any],
 ) -> Object:
     """Return a run's config: other members of the request's replace the assistant's."""
-    return {**assistant, **request, "configurable": configurable, "metadata": metadata}
+    merged = {**assistant, **request, "configurable": configurable, "metadata": metadata}
+    merged.pop("callbacks", None)  # objects of Python; none of them comes by JSON
+    return merged
 
 
 def run_metadata(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,7 @@ from lgserve.core.errors import (
     BadRequestError,
     ConflictError,
     InvalidRequestError,
+    LgserveError,
     NotFoundError,
 )
 from lgserve.core.ids import new_id, parse_uuid, system_assistant_id
@@ -194,6 +196,10 @@ class RunService:
         await self._cancel([run_id], action, wait=wait)
         return run
 
+    async def leave(self, run: Run) -> None:
+        """Cancel a run because its client has gone, even if the caller is cancelled too."""
+        await _to_its_end(self.canceller.cancel([run.run_id], "interrupt", "disconnect"))
+
     async def cancel_many(
         self,
         *,
@@ -234,11 +240,21 @@ class RunService:
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
-            run, attached = await asyncio.shield(creating)
+            await _to_its_end(self._abandon(creating, request, detach))
+            raise
+
+    async def _abandon(
+        self,
+        creating: asyncio.Future[tuple[Run, T]],
+        request: RunRequest,
+        detach: Callable[[T], None],
+    ) -> None:
+        """Let go of a run whose client left while it was being made."""
+        with contextlib.suppress(LgserveError):  # then there is no run
+            run, attached = await creating
             detach(attached)
             if request.on_disconnect == "cancel":
-                await self.canceller.cancel([run.run_id], "interrupt", "disconnect")
-            raise
+                await self.leave(run)
 
     async def _create_now(
         self,
@@ -325,6 +341,11 @@ class RunService:
             f"Invalid assistant: '{assistant_id}'. Must be either:\n- A valid assistant UUID, or\n"
             f"- One of the registered graphs: {', '.join(known)}"
         )
+
+
+async def _to_its_end(work: Coroutine[Any, Any, object]) -> None:
+    """Carry something out, even if who awaits it is cancelled meanwhile (again)."""
+    await asyncio.shield(asyncio.ensure_future(work))
 
 
 def _system(tx: Transaction, assistant_id: str) -> Assistant | None:

@@ -207,8 +207,9 @@ class ThreadStateService:
             async with self._open(run.graph_id, stored, config, "threads.read") as graph:
                 snapshot = await graph.aget_state(config)
                 values = snapshot.values
-                if snapshot.interrupts and isinstance(values, dict):
-                    values = {**values, "__interrupt__": snapshot.interrupts}
+                if snapshot.interrupts:
+                    shown = values if isinstance(values, dict) else {}
+                    values = {**shown, "__interrupt__": snapshot.interrupts}
                 return jsonio.dumps_wire(values)
 
         return await self.user_loop.run(work)

@@ -1,0 +1,68 @@
+"""Operations of the API that this release does not have: each is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from lgserve.api.http import json_response
+
+_MISSING = {
+    "assistant versions, graphs and schemas": (
+        ("POST", "/assistants/{assistant_id}/versions"),
+        ("POST", "/assistants/{assistant_id}/latest"),
+        ("GET", "/assistants/{assistant_id}/graph"),
+        ("GET", "/assistants/{assistant_id}/schemas"),
+        ("GET", "/assistants/{assistant_id}/subgraphs"),
+        ("GET", "/assistants/{assistant_id}/subgraphs/{namespace}"),
+    ),
+    "copying, pruning and measuring threads": (
+        ("POST", "/threads/{thread_id}/copy"),
+        ("POST", "/threads/prune"),
+        ("GET", "/threads/{thread_id}/storage"),
+    ),
+    "the thread stream": (("GET", "/threads/{thread_id}/stream"),),
+    "protocol v2": (
+        ("POST", "/threads/{thread_id}/commands"),
+        ("POST", "/threads/{thread_id}/stream/events"),
+    ),
+    "batches of runs": (("POST", "/runs/batch"),),
+    "crons": (
+        ("POST", "/threads/{thread_id}/runs/crons"),
+        ("POST", "/runs/crons"),
+        ("POST", "/runs/crons/search"),
+        ("POST", "/runs/crons/count"),
+        ("GET", "/runs/crons/{cron_id}"),
+        ("PATCH", "/runs/crons/{cron_id}"),
+        ("DELETE", "/runs/crons/{cron_id}"),
+    ),
+    "the store over HTTP": (
+        ("PUT", "/store/items"),
+        ("GET", "/store/items"),
+        ("DELETE", "/store/items"),
+        ("POST", "/store/items/search"),
+        ("POST", "/store/namespaces"),
+        ("GET", "/store/namespaces"),
+    ),
+    "metrics": (("GET", "/metrics"), ("GET", "/metrics/json")),
+    "A2A": (("POST", "/a2a/{assistant_id}"),),
+    "MCP": (("POST", "/mcp"), ("POST", "/mcp/")),
+    "the API's own documentation": (("GET", "/docs"), ("GET", "/openapi.json")),
+}
+
+
+def routes() -> list[web.RouteDef]:
+    """Return a route for each operation that is missing."""
+    return [
+        web.route(method, path, _refusal(feature))
+        for feature, operations in _MISSING.items()
+        for method, path in operations
+    ]
+
+
+def _refusal(feature: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def refuse(_: web.Request) -> web.StreamResponse:
+        return json_response({"detail": f"lgserve does not have {feature} yet"}, 501)
+
+    return refuse

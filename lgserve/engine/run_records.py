@@ -1,0 +1,56 @@
+"""What the log says of runs: a record when one starts, ends, or goes back to the queue."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lgserve import jsonio
+from lgserve.core.models import Json, Run, Settlement
+from lgserve.engine.executor import Outcome
+
+_log = logging.getLogger("lgserve.runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """When a run was started: by the clock on the wall, and by one that never jumps."""
+
+    moment: float = field(default_factory=time.time)
+    tick: float = field(default_factory=time.monotonic)
+
+
+def record(event: str, run: Run) -> None:
+    """Say that something happened to a run."""
+    if _log.isEnabledFor(logging.INFO):
+        _log.info("run", extra={"run": {"event": event, **_names(run)}})
+
+
+def record_end(run: Run, start: Start, end: Settlement, outcome: Outcome, events: int) -> None:
+    """Say how a run ended, how long it waited and how long it took."""
+    if not _log.isEnabledFor(logging.INFO):
+        return
+    facts = {
+        "event": "finished",
+        **_names(run),
+        "status": end.status,
+        "seconds": time.monotonic() - start.tick,
+        "queue_seconds": max(0.0, start.moment - datetime.fromisoformat(run.due_at).timestamp()),
+        "events": events,
+        "error": _text(end.error),
+        "error_details": outcome.details,
+    }
+    _log.info("run", extra={"run": facts})
+
+
+def _names(run: Run) -> dict[str, str]:
+    return {"run_id": run.run_id, "thread_id": run.thread_id, "graph_id": run.graph_id}
+
+
+def _text(error: Json | None) -> str | None:
+    if error is None:
+        return None
+    decoded = jsonio.loads(error)
+    return f"{decoded.get('error')}: {decoded.get('message')}"

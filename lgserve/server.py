@@ -338,10 +338,12 @@ class Server:
 
 
 def _quiet_bad_requests() -> None:
-    """Make one line of what aiohttp logs, with a traceback, of requests that are not HTTP."""
+    """Make little of what aiohttp logs, with tracebacks, of requests that could not be answered."""
 
     def shorten(record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, ConnectionError):
+            return False  # broken off by us, or gone by itself
         if isinstance(error, HttpProcessingError):
             record.exc_info = None
             record.msg, record.args = "a request that is not HTTP was refused: %s", (error.message,)

@@ -36,9 +36,14 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
     except Exception as exc:
         if request.transport is None or request.transport.is_closing():
             return web.Response(status=_GONE)
-        if request.writer.output_size:
-            raise  # the answer has begun: it can only be broken off
+        if request.writer.output_size:  # the answer has begun: it can only be broken off
+            raise _broken_off(exc) from exc
         return await _answer(request, exc)
+
+
+def _broken_off(exc: Exception) -> Exception:
+    """Return what ends a connection: quietly, if it is clear why."""
+    return ConnectionResetError(exc.message) if isinstance(exc, LgserveError) else exc
 
 
 async def _until_ready(request: web.Request) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lgserve.core.clock import to_iso
-from lgserve.core.errors import StorageError
+from lgserve.core.errors import StorageError, UnavailableError
 from lgserve.core.models import EVERYTHING, Run, RunResult, StreamEvent
 from lgserve.core.vocabulary import ACTIVE_RUN_STATUSES
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lgserve.core.ports import Clock, Storage
 
 #: Unread bytes a log keeps in memory for its slowest follower.
-_MOST_KEPT = 64 * 1024 * 1024
+_MOST_KEPT = 32 * 1024 * 1024
 _BATCH = 256
 
 
@@ -36,6 +36,7 @@ class RunLog:
         self.wanted = run.resumable
         self.result: asyncio.Future[RunResult] = streams.loop.create_future()
         self.closed = False
+        self._broken = False
         self._streams = streams
         self._incoming: deque[tuple[str, bytes]] = deque()
         self._woken = False
@@ -75,6 +76,14 @@ class RunLog:
             self.result.set_result(result)
         self._changed.set()
 
+    def break_off(self) -> None:
+        """End the log without an end of its run: readers and waiters have to come back."""
+        self._broken = True
+        if not self.result.done():
+            self.result.set_exception(UnavailableError())
+            self.result.exception()  # nobody has to wait for it
+        self._changed.set()
+
     def subscribe(self, after: int | None) -> Subscription:
         """Start to follow, from `after` on (None: from now on), and miss nothing from here."""
         self.wanted = True
@@ -99,6 +108,8 @@ class RunLog:
                 return batch
             if self.closed:
                 return ()
+            if self._broken:
+                raise UnavailableError
             await changed.wait()
 
     async def _read(self, position: int) -> Sequence[StreamEvent]:
@@ -266,6 +277,17 @@ class LocalRunStreams:
         if log is not None:
             await log.close(result)
             self._logs.pop(run_id, None)
+
+    def break_off(self, run_id: str) -> None:
+        """Forget the log of a run that goes on elsewhere, or later."""
+        log = self._logs.pop(run_id, None)
+        if log is not None:
+            log.break_off()
+
+    def break_off_all(self) -> None:
+        """Let go of everybody who reads or waits: the server stops."""
+        for run_id in list(self._logs):
+            self.break_off(run_id)
 
     async def follow(self, run: Run, after: int | None) -> Follower:
         """Return a run's events behind `after` (None: from now on), in batches, to its end."""

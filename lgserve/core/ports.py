@@ -334,6 +334,17 @@ class RunStreams(Protocol):
         """End the log: followers are done after its last event; `result` goes to waiters."""
         ...
 
+    def break_off(self, run_id: str) -> None:
+        """End the log of a run that goes on elsewhere, or later.
+
+        Its readers and waiters get an `UnavailableError`: they have to come back.
+        """
+        ...
+
+    def break_off_all(self) -> None:
+        """Do so with every log: the server stops."""
+        ...
+
     async def follow(self, run: Run, after: int | None) -> Follower:
         """Return a reader from `after` on (None: from now on) to the end of the run."""
         ...

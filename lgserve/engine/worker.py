@@ -17,7 +17,7 @@ from langgraph.runtime import RunControl
 
 from lgserve import jsonio
 from lgserve.core.errors import StorageError
-from lgserve.core.models import EVERYTHING, Run, Settlement
+from lgserve.core.models import EVERYTHING, Json, Run, Settlement
 from lgserve.engine.endings import outcome_of, result_of, settlement
 from lgserve.engine.executor import Execution, Outcome, RunExecutor
 from lgserve.engine.failures import error_object
@@ -165,6 +165,7 @@ class RunWorker:
             self._stop(active, "drain")
         await self._runs.wait(2)
         await self._runs.stop()
+        self._streams.break_off_all()
         self._stopped.set()
 
     def stalled(self, stall: Stall) -> None:
@@ -232,10 +233,20 @@ class RunWorker:
             await self._refresh_settled(lost)
 
     async def _refresh_settled(self, lost: list[Run]) -> None:
-        """Bring threads of runs that were given up, not put back, in line with their state."""
+        """Tell of runs that were given up, not put back: in their logs and on their threads."""
         for run in lost:
-            if run.status != "pending" and not run.temporary:
+            if run.status == "pending":
+                continue
+            if run.error is not None:
+                await self._log_error(run, run.error)
+            if not run.temporary:
                 await self._state.refresh(run.thread_id, EVERYTHING, error=run.error)
+
+    async def _log_error(self, run: Run, error: Json) -> None:
+        """End the log of a run that nobody executes any more."""
+        log = await self._streams.resume(replace(run, resumed=True))
+        log.append(*frame("error", error))
+        await self._streams.close(run.run_id, error_result(error, run.status))
 
     def _beat(self) -> None:
         """Keep the leases of what executes, from a thread, whatever the loops do."""
@@ -339,6 +350,7 @@ class RunWorker:
         run = execution.run
         if outcome.kind == "drained" or (outcome.kind == "stopped" and active.reason == "drain"):
             await self._storage.write(lambda tx: tx.runs.requeue(run.run_id, self._options.owner))
+            self._streams.break_off(run.run_id)
             record("requeued", run)
             return None
         if active.reason == "timeout" and outcome.kind == "stopped":

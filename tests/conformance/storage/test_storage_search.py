@@ -279,6 +279,19 @@ async def test_values_that_stand_in_the_state_only_are_searched_as_all_others(
     assert await count({"other": 1}) == 0
 
 
+async def test_no_value_of_one_thread_spoils_the_search_of_all(tables: Tables) -> None:
+    # The state of a graph may hold integers of any length; its thread's values hold them too.
+    for values in ({"n": 10**400}, {"n": 1}):
+        await tables.thread(values=jsonio.dumps_wire(values))
+
+    async def count(values: Mapping[str, Any]) -> int:
+        where = ThreadFilter(values=values)
+        return await tables.storage.read(lambda tx: tx.threads.count(where, EVERYTHING))
+
+    assert await count({"n": 1}) == 1
+    assert await count({"n": 10**400}) == 1
+
+
 async def test_the_case_of_a_name_does_not_matter_in_any_alphabet(tables: Tables) -> None:
     rows = [assistant_at(tables.clock.advance(), name=name) for name in ("Ärger", "ärger", "ÉTÉ")]
     await tables.storage.write(lambda tx: [tx.assistants.insert(row) for row in rows])

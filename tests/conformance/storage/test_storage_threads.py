@@ -47,6 +47,16 @@ async def test_an_id_that_is_taken_changes_nothing(tables: Tables) -> None:
     assert await find(tables, thread.thread_id) == thread
 
 
+async def test_names_that_become_one_on_the_wire_are_no_reason_to_refuse_a_thread(
+    tables: Tables,
+) -> None:
+    # NUL is stored as U+FFFD, so that both members have the same name.
+    thread = thread_at(tables.clock.iso, {"a\0": "x", "a\N{REPLACEMENT CHARACTER}": "x"})
+
+    assert await tables.storage.write(lambda tx: tx.threads.insert(thread))
+    assert await find(tables, thread.thread_id) == thread
+
+
 async def test_a_thread_is_found_in_its_scope_only(tables: Tables) -> None:
     thread_id = await tables.thread(metadata=Json(b'{"owner":"ann","team":{"id":1,"x":2}}'))
 

@@ -224,10 +224,10 @@ async def test_a_slow_reader_of_a_run_that_is_not_resumable_is_cut_off_and_nobod
     with pytest.raises(LgserveError, match="too slow"):
         await numbers(slow)
     slow.close()
-    append(log, 49, 50)
+    append(log, 65, 66)
     await end(tables, streams, run)
 
-    assert await read(quick) == [49, 50]
+    assert await read(quick) == [65, 66]
 
 
 @pytest.mark.usefixtures("kept_bytes")
@@ -241,11 +241,11 @@ async def test_a_slow_reader_of_a_resumable_run_reads_on_from_the_database(
         await outrun(log, 64, log.subscribe(0))
     assert tracemalloc.get_traced_memory()[0] < 40 * MEGABYTE
     reading = asyncio.ensure_future(numbers(slow))
-    log.append("custom", frame(49))
+    log.append("custom", frame(65))
     await end(tables, streams, run)
 
     async with asyncio.timeout(10):
-        assert await reading == await numbers(slower) == upto(49)
+        assert await reading == await numbers(slower) == upto(65)
 
 
 async def test_a_slow_reader_whose_run_was_deleted_is_told_that_events_are_missing(

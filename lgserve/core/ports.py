@@ -187,7 +187,10 @@ class Runs(Protocol):
         ...
 
     def requeue(self, run_id: str, owner: str) -> None:
-        """Give a claimed run back (drain): pending again, the attempt not counted."""
+        """Give a claimed run back (drain): pending again, the attempt not counted.
+
+        A run with a recorded cancel is settled by it instead.
+        """
         ...
 
     def request_cancel(self, run_id: str, action: CancelAction, reason: str | None) -> Run | None:
@@ -198,8 +201,9 @@ class Runs(Protocol):
         """Write how a run ended, and its thread with it: status, values, interrupts, error.
 
         A temporary run is deleted with its thread; with `end.rollback` the run and its checkpoints
-        are deleted and the thread keeps what it had. Only the holder of the lease may finish:
-        None, and nothing done, if `owner` no longer is that.
+        are deleted and the thread keeps what it had; so it is if a rollback was asked for before,
+        however the run ended. Only the holder of the lease may finish: None, and nothing done, if
+        `owner` no longer is that.
         """
         ...
 

@@ -81,12 +81,7 @@ def assistant_metadata(assistant: Assistant) -> dict[str, str]:
 
 
 def plan_run(
-    request: RunRequest,
-    assistant: Assistant,
-    thread: Thread,
-    now: datetime,
-    *,
-    stateless: bool,
+    request: RunRequest, assistant: Assistant, thread: Thread, now: datetime, *, stateless: bool
 ) -> PlannedRun:
     """Merge assistant, thread and request into a run.
 
@@ -95,14 +90,9 @@ def plan_run(
     """
     run_id = new_id()
     thread_metadata = {**jsonio.loads(thread.metadata), **assistant_metadata(assistant)}
-    metadata = merging.run_metadata(
-        jsonio.loads(assistant.metadata),
-        {} if stateless else thread_metadata,
-        request.config,
-        request.metadata,
-        assistant.assistant_id,
-    )
-    kwargs = _kwargs(request, assistant, thread, metadata, run_id, now, stateless=stateless)
+    metadata = _run_metadata(request, assistant, {} if stateless else thread_metadata)
+    config, context = _config_and_context(request, assistant, thread, metadata, run_id, now)
+    temporary = stateless and request.on_completion == "delete"
     due_at = to_iso(now + timedelta(seconds=request.after_seconds))
     run = Run(
         run_id=run_id,
@@ -111,20 +101,32 @@ def plan_run(
         graph_id=assistant.graph_id,
         status="pending",
         metadata=jsonio.dumps_wire(metadata),
-        kwargs=jsonio.dumps(kwargs),
+        kwargs=jsonio.dumps(_kwargs(request, config, context, temporary=temporary)),
         multitask_strategy=request.multitask_strategy,
         created_at=due_at,
         updated_at=to_iso(now),
         due_at=due_at,
         attempt=0,
         epoch=0,
-        temporary=kwargs["temporary"],
+        temporary=temporary,
         resumable=request.stream_resumable,
     )
     return PlannedRun(
         run=run,
         thread_config=_thread_config(request, assistant, thread),
         thread_metadata=jsonio.dumps_wire(thread_metadata),
+    )
+
+
+def _run_metadata(
+    request: RunRequest, assistant: Assistant, thread_metadata: Mapping[str, Any]
+) -> dict[str, Any]:
+    return merging.run_metadata(
+        jsonio.loads(assistant.metadata),
+        thread_metadata,
+        request.config,
+        request.metadata,
+        assistant.assistant_id,
     )
 
 
@@ -137,17 +139,15 @@ def _thread_config(request: RunRequest, assistant: Assistant, thread: Thread) ->
     return jsonio.dumps(merged)
 
 
-def _kwargs(
+def _config_and_context(
     request: RunRequest,
     assistant: Assistant,
     thread: Thread,
     metadata: Mapping[str, Any],
     run_id: str,
     now: datetime,
-    *,
-    stateless: bool,
-) -> dict[str, Any]:
-    """Return what the executor needs, in the reference's shape."""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the config and the context a run executes with."""
     requested = dict(request.config.get("configurable") or {})
     if requested and request.context:
         raise BadRequestError(merging.BOTH_GIVEN)
@@ -173,6 +173,13 @@ def _kwargs(
         server,
     )
     config = merging.run_config(assistant_config, request.config, configurable, metadata)
+    return config, context
+
+
+def _kwargs(
+    request: RunRequest, config: dict[str, Any], context: dict[str, Any], *, temporary: bool
+) -> dict[str, Any]:
+    """Return what the executor needs, in the reference's shape."""
     return {
         "input": request.input,
         "command": request.command,
@@ -183,7 +190,7 @@ def _kwargs(
         "interrupt_after": request.interrupt_after,
         "webhook": None,
         "feedback_keys": None,
-        "temporary": stateless and request.on_completion == "delete",
+        "temporary": temporary,
         "subgraphs": request.stream_subgraphs,
         "resumable": request.stream_resumable,
         "checkpoint_during": request.durability != "exit",

@@ -1,0 +1,145 @@
+"""Commands: what they may ask for, and what they come to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.run_tools import create, last_run, new_thread, start, state, thread_status, wait
+
+QUESTION = {"question": "x"}
+
+
+def asked(http: httpx.Client) -> str:
+    """Return a thread that waits for an answer."""
+    thread_id = new_thread(http)
+    wait(http, thread_id, "ask", input={"q": "x"})
+    return thread_id
+
+
+def post(http: httpx.Client, thread_id: str, **body: Any) -> httpx.Response:
+    return http.post(f"/threads/{thread_id}/runs/wait", json={"assistant_id": "ask", **body})
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"resume": None},
+        {"update": None, "goto": None},
+        {"update": {}},
+        {"goto": []},
+        {"bogus": 1},
+        {"goto": {"node": "finish"}},
+        {"goto": 5},
+        {"update": "x"},
+        [],
+        "x",
+    ],
+)
+def test_a_command_that_asks_for_nothing_is_refused(http: httpx.Client, command: Any) -> None:
+    thread_id = asked(http)
+    answer = post(http, thread_id, command=command)
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("command")
+    assert thread_status(http, thread_id) == "interrupted"
+
+
+def test_an_empty_command_counts_as_none(http: httpx.Client) -> None:
+    thread_id = asked(http)
+    answer = post(http, thread_id, command={}).json()
+    assert (answer["log"], answer["__interrupt__"][0]["value"]) == (["prepare"], QUESTION)
+
+    assert post(http, thread_id, command={}, input={"q": "new"}).json()["q"] == "new"
+
+
+def test_a_thread_that_has_not_run_has_nothing_to_resume(http: httpx.Client) -> None:
+    thread_id = new_thread(http)
+    answer = post(http, thread_id, command={"resume": 1})
+
+    assert answer.status_code == 400
+    assert "nothing to resume" in answer.json()["detail"]
+    assert http.get(f"/threads/{thread_id}/runs").json() == []
+
+
+def test_a_thread_whose_only_run_was_deleted_has_nothing_to_resume(http: httpx.Client) -> None:
+    thread_id = asked(http)
+    run_id = last_run(http, thread_id)["run_id"]
+    assert http.delete(f"/threads/{thread_id}/runs/{run_id}").status_code == 204
+
+    error = post(http, thread_id, command={"resume": 1}).json()["__error__"]
+    assert error["error"] == "EmptyInputError"
+    assert "nothing to resume" in error["message"]
+
+
+def test_an_answer_may_wait_for_the_run_that_will_ask(http: httpx.Client) -> None:
+    thread_id = new_thread(http)
+    create(http, thread_id, "slow", input={"seconds": 0.2, "ticks": 1})
+    create(http, thread_id, "ask", input={"q": "x"})
+
+    assert wait(http, thread_id, "ask", command={"resume": "R"})["log"][-1] == "finish:R"
+
+
+def test_a_stateless_run_cannot_resume(http: httpx.Client) -> None:
+    answer = http.post("/runs/wait", json={"assistant_id": "ask", "command": {"resume": 1}})
+
+    assert answer.status_code == 400
+    assert answer.json() == {"detail": "You must provide a thread_id when resuming."}
+
+
+@pytest.mark.parametrize("resume", [False, 0, "", [], [1, 2], {"a": 1}, {"0" * 32: "unknown id"}])
+def test_any_answer_but_null_is_one(http: httpx.Client, resume: Any) -> None:
+    thread_id = asked(http)
+    values = post(http, thread_id, command={"resume": resume}).json()
+
+    if resume and isinstance(resume, dict) and "0" * 32 in resume:  # answers nobody's question
+        assert values["__interrupt__"][0]["value"] == QUESTION
+    else:
+        assert values["answer"] == resume
+        assert thread_status(http, thread_id) == "idle"
+
+
+@pytest.mark.parametrize(
+    "goto", ["finish", ["finish"], {"node": "finish", "input": {"answer": "s"}}]
+)
+def test_going_elsewhere_leaves_the_open_question_open(http: httpx.Client, goto: Any) -> None:
+    thread_id = asked(http)
+    values = post(http, thread_id, command={"goto": goto, "update": {"answer": "u"}}).json()
+
+    assert values["log"] == ["prepare"]
+    assert values["__interrupt__"][0]["value"] == QUESTION
+    assert thread_status(http, thread_id) == "interrupted"
+
+
+def test_going_to_an_unknown_node_changes_nothing(http: httpx.Client) -> None:
+    thread_id = asked(http)
+    before = state(http, thread_id)["values"]
+    values = post(http, thread_id, command={"goto": "nowhere"}).json()
+
+    assert values.pop("__interrupt__")[0]["value"] == QUESTION
+    assert values == before == state(http, thread_id)["values"]
+
+
+def test_the_result_holds_every_question_that_was_asked_at_once(http: httpx.Client) -> None:
+    thread_id = new_thread(http)
+    both = wait(http, thread_id, "fan", input={"items": ["a", "b"]})
+    first, second = both["__interrupt__"]
+    assert [first["value"], second["value"]] == [{"item": "a"}, {"item": "b"}]
+    assert (both["items"], both["out"]) == (["a", "b"], [])
+
+    one = wait(http, thread_id, "fan", command={"resume": {second["id"]: "two"}})
+    assert one["__interrupt__"] == [first]
+    done = wait(http, thread_id, "fan", command={"resume": {first["id"]: "one"}})
+    assert done == {"items": ["a", "b"], "out": ["a=one", "b=two"]}
+
+
+def test_a_busy_thread_may_be_resumed_later(http: httpx.Client) -> None:
+    thread_id = asked(http)
+    running = start(http, thread_id)
+    run_id = create(http, thread_id, "ask", command={"resume": "later"})
+    http.post(f"/threads/{thread_id}/runs/{running}/cancel", params={"action": "rollback"})
+
+    joined = http.get(f"/threads/{thread_id}/runs/{run_id}/join").json()
+    assert joined["answer"] == "later"

@@ -6,12 +6,15 @@ Events that are ready together go out in one write. The API copies bytes that we
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from lgserve.api.middleware import STARTED
 from lgserve.core.models import StreamEvent
+from lgserve.metrics import ACTIVE_STREAMS, TIME_TO_FIRST_EVENT_SECONDS
 
 if TYPE_CHECKING:
     from lgserve.core.ports import Follower
@@ -42,18 +45,25 @@ async def send_events(
     """
     response = web.StreamResponse(headers={**_HEADERS, **headers})
     beating: asyncio.Future[None] | None = None
+    # Who only joins waits for whatever the run does next: that would say nothing of the server.
+    began: float | None = request.get(STARTED) if request.method == "POST" else None
+    ACTIVE_STREAMS.inc()
     try:
         await response.prepare(request)
         beating = asyncio.ensure_future(_beat(response, heartbeat_seconds))
         async for batch in follower:
             if data := encode(batch, follower.epoch if ids else None, shown):
                 await response.write(data)
+                if began is not None:
+                    TIME_TO_FIRST_EVENT_SECONDS.observe(time.perf_counter() - began)
+                    began = None
         beating.cancel()
         await response.write_eof()
     finally:
         if beating is not None:
             beating.cancel()
         follower.close()
+        ACTIVE_STREAMS.dec()
     return response
 
 

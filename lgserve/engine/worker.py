@@ -22,8 +22,10 @@ from lgserve.core.errors import StorageError
 from lgserve.core.models import EVERYTHING, Json, Run, RunResult, Settlement
 from lgserve.engine.executor import Execution, Outcome, RunExecutor
 from lgserve.engine.failures import error_object
+from lgserve.engine.run_metrics import count_end, count_start
 from lgserve.engine.stream_modes import frame
 from lgserve.engine.tasks import TaskSet
+from lgserve.metrics import ACTIVE_RUNS
 from lgserve.services.results import error_result, rolled_back_result
 
 if TYPE_CHECKING:
@@ -266,8 +268,10 @@ class RunWorker:
         A run whose end cannot be written loses its lease: it is tried again from its checkpoint.
         """
         run = active.run
+        ACTIVE_RUNS.inc()
         try:
             execution = active.execution = await self._prepare(run)
+            count_start(run.graph_id, _queued(active))
             _log_run("started", run)
             try:
                 return await self._settle(active, execution, await self._execute(active, execution))
@@ -280,6 +284,7 @@ class RunWorker:
             await self._streams.close(run.run_id, error_result(error))
             return None
         finally:
+            ACTIVE_RUNS.dec()
             del self._active[run.run_id]
 
     async def _prepare(self, run: Run) -> Execution:
@@ -329,6 +334,7 @@ class RunWorker:
             lambda tx: self._finish(tx, execution, outcome, active.reason)
         )
         result = self._result(end, outcome)
+        count_end(run.graph_id, time.monotonic() - active.started_at, end.error)
         await self._streams.close(run.run_id, result)
         _log_end(active, end, outcome, execution.events)
         return following

@@ -14,7 +14,7 @@ from lgserve.core.errors import (
     InvalidRequestError,
     NotFoundError,
 )
-from lgserve.core.ids import new_id, parse_uuid, system_assistant_id
+from lgserve.core.ids import is_system_assistant, new_id, parse_uuid, system_assistant_id
 from lgserve.core.models import (
     EMPTY_OBJECT,
     EVERYTHING,
@@ -24,6 +24,7 @@ from lgserve.core.models import (
     Scope,
     Thread,
 )
+from lgserve.core.scopes import stamp
 from lgserve.core.vocabulary import ACTIVE_RUN_STATUSES
 from lgserve.services.results import error_result, rolled_back_result
 from lgserve.services.run_requests import PlannedRun, RunRequest, plan_run
@@ -139,19 +140,14 @@ class RunService:
     async def past_result(self, run: Run) -> RunResult:
         """Return what a run that has ended came to: its own result, not its thread's of today."""
         run_id = run.run_id
-        ended, thread = await self.storage.lookup(
-            lambda tx: (
-                tx.runs.find(run_id, EVERYTHING),
-                tx.threads.find(run.thread_id, EVERYTHING),
-            )
-        )
-        if ended is None or thread is None:
+        ended = await self.storage.lookup(lambda tx: tx.runs.find(run_id, EVERYTHING))
+        if ended is None:
             return rolled_back_result()
         if ended.error is not None:
             return error_result(ended.error, ended.status)
         if ended.checkpoint_id is None:
             return RunResult(body=EMPTY_OBJECT, status=ended.status)
-        body = await self.state.result_body(thread, ended.checkpoint_id)
+        body = await self.state.result_body(ended)
         return RunResult(body=body, status=ended.status)
 
     async def cancel(
@@ -247,7 +243,8 @@ class RunService:
         owner: str | None,
     ) -> tuple[Run, list[Run]]:
         """Do all of a creation that needs the database; return the run and those it replaces."""
-        assistant = tx.assistants.find(assistant_id, scope) or _system(tx, assistant_id)
+        readable = scope if request.assistant_scope is None else request.assistant_scope
+        assistant = tx.assistants.find(assistant_id, readable) or self._system(tx, assistant_id)
         if assistant is None:
             raise NotFoundError(_NO_PARENT)
         now = self.clock.now()
@@ -267,11 +264,17 @@ class RunService:
                 return found
             if request.if_not_exists != "create":
                 raise NotFoundError(_NO_PARENT)
-        metadata = {**(request.config.get("metadata") or {}), **request.metadata, **scope}
+        metadata = {**(request.config.get("metadata") or {}), **request.metadata, **stamp(scope)}
         made = new_thread(thread_id or new_id(), metadata, to_iso(self.clock.now()))
         if not tx.threads.insert(made):
             raise NotFoundError(_NO_PARENT)
         return made
+
+    def _system(self, tx: Transaction, assistant_id: str) -> Assistant | None:
+        """Return a system assistant: it belongs to nobody and everybody may run it."""
+        if not is_system_assistant(assistant_id, self.graphs.ids()):
+            return None
+        return tx.assistants.find(assistant_id, {"created_by": "system"})
 
     def _resolve(self, assistant_id: str) -> str:
         found = parse_uuid(assistant_id)
@@ -284,11 +287,6 @@ class RunService:
             f"Invalid assistant: '{assistant_id}'. Must be either:\n- A valid assistant UUID, or\n"
             f"- One of the registered graphs: {', '.join(known)}"
         )
-
-
-def _system(tx: Transaction, assistant_id: str) -> Assistant | None:
-    """Return a system assistant: it belongs to nobody and everybody may run it."""
-    return tx.assistants.find(assistant_id, {"created_by": "system"})
 
 
 def _check_checkpoint(tx: Transaction, thread_id: str, checkpoint: Mapping[str, Any]) -> None:

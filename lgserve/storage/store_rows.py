@@ -6,7 +6,6 @@ only; without a scope all are seen, and of two with one key the one that is nobo
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from lgserve.core.items import (
 )
 from lgserve.core.models import EVERYTHING, Json, Scope
 from lgserve.storage import store_filters, vectors
+from lgserve.storage.store_places import begins, common_start, decode, encode, owner_of, span
 from lgserve.storage.store_values import to_json
 
 #: Items read at a time while a filter is applied.
@@ -187,7 +187,7 @@ class StoreRows:
 
     def namespaces(self, connection: sqlite3.Connection, op: ListNamespaces) -> list[Namespace]:
         """Return a page of the namespaces, in order."""
-        low, high = _range(_common_start(op.prefixes))
+        low, high = span(common_start(op.prefixes))
         named = {"low": low, "high": high, "now": self._time}
         rows = (
             row
@@ -197,8 +197,8 @@ class StoreRows:
         found = {
             namespace[: op.max_depth]
             for namespace in (decode(row[0]) for row in rows)
-            if all(_begins(namespace, path) for path in op.prefixes)
-            and all(_begins(namespace[::-1], path[::-1]) for path in op.suffixes)
+            if all(begins(namespace, path) for path in op.prefixes)
+            and all(begins(namespace[::-1], path[::-1]) for path in op.suffixes)
         }
         start, stop = _slice(op)
         return sorted(found)[start:stop]
@@ -221,7 +221,7 @@ class StoreRows:
     def _place(self, connection: sqlite3.Connection, op: SearchItems) -> tuple[str, str, list[Any]]:
         """Return the index, the condition and its parameters that lead to the items of a place."""
         owners = self._owners(connection)
-        low, high = _range(op.prefix)
+        low, high = span(op.prefix)
         where = f"owner IN ({','.join('?' * len(owners))}) AND namespace >= ? AND namespace < ?"
         parameters: list[Any] = [*owners, low, low + b"\x00" if op.exact else high]
         if op.key_prefix:
@@ -290,19 +290,6 @@ class StoreRows:
             expires_at=expires_at,
             score=score,
         )
-
-
-def owner_of(scope: Scope) -> str:
-    """Return a scope as the column that says whose an item is."""
-    if scope == EVERYTHING:
-        return ""
-    plain = {name: _equalled(wanted) for name, wanted in scope.items()}
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"))
-
-
-def _equalled(wanted: Any) -> Any:
-    """Return what a member of a scope must equal; another condition stands for itself."""
-    return wanted["$eq"] if isinstance(wanted, dict) and set(wanted) == {"$eq"} else wanted
 
 
 def delete_expired_items(connection: sqlite3.Connection, now: str) -> int:
@@ -375,34 +362,6 @@ def _with_vectors(
         ).fetchall()
     )
     return [(item_id, found.get(item_id)) for item_id in ids]
-
-
-def encode(namespace: Namespace) -> bytes:
-    """Return a namespace as it is stored."""
-    return "".join(f"{label}\x00" for label in namespace).encode()
-
-
-def decode(namespace: bytes) -> Namespace:
-    """Return a stored namespace."""
-    return tuple(namespace.decode().split("\x00")[:-1])
-
-
-def _range(prefix: Namespace) -> tuple[bytes, bytes]:
-    low = encode(prefix)
-    return low, low + b"\xff"
-
-
-def _common_start(prefixes: Sequence[Namespace]) -> Namespace:
-    """Return labels that every namespace sought begins with."""
-    path = prefixes[0] if prefixes else ()
-    return path[: path.index("*")] if "*" in path else path
-
-
-def _begins(namespace: Namespace, path: Namespace) -> bool:
-    """Tell whether a namespace begins with a path in which `*` is any label."""
-    return len(namespace) >= len(path) and all(
-        wanted in ("*", label) for label, wanted in zip(namespace, path, strict=False)
-    )
 
 
 def _expiry(now: datetime, ttl_minutes: float | None) -> str | None:

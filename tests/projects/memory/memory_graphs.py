@@ -1,7 +1,7 @@
 """Graphs that keep things in the server's store."""
 from typing import Any
 
-import embeddings
+import memory_embeddings
 from langgraph.config import get_store
 from langgraph.graph import END, START, StateGraph
 from langgraph.store.base import BaseStore
@@ -30,7 +30,7 @@ async def put(state: State, *, store: BaseStore):
 
 async def search(state: State):
     found = await get_store().asearch(("memories",), query=state["text"])
-    return {"found": [[item.key, item.score] for item in found], "threads": embeddings.threads}
+    return {"found": [[item.key, item.score] for item in found], "threads": memory_embeddings.threads}
 
 
 def search_sync(state: State, *, store: BaseStore):

@@ -26,6 +26,7 @@ from lgserve.config_document import (
 )
 from lgserve.core.errors import ConfigurationError
 from lgserve.graph_paths import GraphSpec, read_graph
+from lgserve.store_config import StoreConfig, read_store
 
 CONFIG_NAMES = ("langgraph.yaml", "langgraph.yml", "langgraph.json")
 #: Blocks that are mappings, kept as they are written.
@@ -38,8 +39,12 @@ IGNORED_KEYS = (
     "_INTERNAL_docker_tag", "project_root", "package", "disable_persistence",
 )  # fmt: skip
 #: Blocks of langgraph.json that this version reads but does not act upon.
-UNSERVED_BLOCKS = ("auth", "checkpointer", "encryption", "priority", "store", "webhooks")
-_SERVED_HTTP_KEYS = ("cors", "mount_prefix")
+UNSERVED_BLOCKS = ("checkpointer", "encryption", "priority", "webhooks")
+_SERVED_HTTP_KEYS = (
+    "cors", "mount_prefix", "disable_assistants", "disable_threads", "disable_runs",
+    "disable_store", "disable_mcp", "disable_a2a", "disable_meta", "disable_webhooks",
+    "disable_event_streaming", "disable_ui",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +69,7 @@ class ProjectConfig:
     env: Mapping[str, str] = field(default_factory=dict)
     blocks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     lgserve: Mapping[str, Any] = field(default_factory=dict)
+    store: StoreConfig = field(default_factory=StoreConfig)
     ignored_keys: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     import_paths: tuple[Path, ...] = ()
@@ -126,6 +132,7 @@ def load_project(path: Path, found_how: str = "") -> ProjectConfig:
     path = path.parent.resolve() / path.name
     document = read_document(path)
     _refuse_unknown_keys(document)
+    _refuse_odd_switches(document)
     env, env_file, env_warnings = _read_env(document)
     dependencies = _read_dependencies(document)
     folders, folder_warnings = _dependency_folders(document, dependencies)
@@ -139,6 +146,7 @@ def load_project(path: Path, found_how: str = "") -> ProjectConfig:
         env=env,
         blocks=_read_blocks(document),
         lgserve=_mapping(document, "lgserve"),
+        store=read_store(document),
         ignored_keys=tuple(key for key in IGNORED_KEYS if key in document.data),
         warnings=(*env_warnings, *folder_warnings, *_unserved(document)),
         import_paths=_import_paths(path.parent, folders),
@@ -171,6 +179,12 @@ def _read_graphs(document: Document) -> dict[str, GraphSpec]:
             hint='add for example `graphs: {agent: "./agent.py:graph"}`',
         )
     return {name: read_graph(document, name) for name in document.data["graphs"]}
+
+
+def _refuse_odd_switches(document: Document) -> None:
+    for key, value in _mapping(document, "http").items():
+        if key.startswith("disable_") and not isinstance(value, bool):
+            raise ConfigurationError(f"{document.where('http', key)} must be true or false")
 
 
 def _read_blocks(document: Document) -> dict[str, Mapping[str, Any]]:

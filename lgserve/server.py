@@ -23,6 +23,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from lgserve.api.app import build_app
 from lgserve.api.keys import ApiOptions, ServerFacts, Services
 from lgserve.brokers.local import LocalRunStreams
+from lgserve.build_info import read_build
 from lgserve.core.clock import SystemClock
 from lgserve.core.ids import new_id
 from lgserve.data_folder import held, remove_database
@@ -36,9 +37,12 @@ from lgserve.graphs.loader import GraphSource
 from lgserve.graphs.registry import GraphRegistry, LoadReport
 from lgserve.graphs.schemas import context_for
 from lgserve.graphs.tracebacks import describe_error
+from lgserve.guarding import load_custom, make_authenticator, store_scope_of
+from lgserve.project_config import ProjectConfig
 from lgserve.services.assistants import AssistantService
 from lgserve.services.cancelling import Canceller
 from lgserve.services.runs import RunService
+from lgserve.services.statistics import StatisticsService
 from lgserve.services.thread_state import ThreadStateService
 from lgserve.services.threads import ThreadService
 from lgserve.settings import Settings, export_environment
@@ -46,9 +50,12 @@ from lgserve.storage.checkpointers import SqliteCheckpointers
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.sqlite import SqliteStorage
 from lgserve.storage.store_items import SqliteStore
+from lgserve.store_parts import StoreParts, wire_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from lgserve.core.ports import Authenticator
 
 #: Bytes of a request line or a header; filters in a query can be long.
 _LONGEST_LINE = 64 * 1024
@@ -83,6 +90,8 @@ class _Parts:
     graphs: GraphRegistry
     worker: RunWorker
     janitor: Janitor
+    authenticator: Authenticator | None
+    store: StoreParts
 
 
 Announce = Callable[[StartupReport], None]
@@ -165,9 +174,12 @@ class Server:
             tasks = TaskSet()
             stack.push_async_callback(tasks.stop)
             parts = self._wire(database, user_loop, tasks)
-            await self._start_site(stack, parts.services)
+            await self._start_site(stack, parts)
 
             loaded = await self._load_graphs(user_loop, parts.graphs)
+            await load_custom(settings, parts.authenticator, user_loop)
+            await parts.store.load(settings.project, user_loop)
+            stack.callback(parts.store.close)
             await parts.services.assistants.create_system_assistants()
             recovered = await parts.worker.recover()
             stack.push_async_callback(parts.worker.drain, settings.grace_seconds)
@@ -188,7 +200,8 @@ class Server:
         settings = self._settings
         clock = SystemClock()
         storage = SqliteStorage(database, clock, timedelta(seconds=settings.lease_seconds))
-        store = SqliteStore(database)
+        store_parts = wire_store(settings.project.store, database, user_loop)
+        store = store_parts.store
         checkpointers = SqliteCheckpointers(database)
         graphs = GraphRegistry()
         streams = LocalRunStreams(storage, clock, tasks.spawn)
@@ -199,6 +212,7 @@ class Server:
             store=store,
             user_loop=user_loop,
             clock=clock,
+            store_scope=store_scope_of(settings.auth.type),
         )
         worker = RunWorker(
             storage=storage,
@@ -228,18 +242,46 @@ class Server:
                 canceller=canceller,
                 state=state,
             ),
-            facts=ServerFacts(
-                storage={"kind": "sqlite", "path": self._data},
-                queue={"n_jobs_per_worker": settings.n_jobs_per_worker},
-            ),
+            store=store_parts.service,
+            facts=self._facts(storage, worker, store),
         )
-        janitor = Janitor(storage, store, clock, settings.resumable_ttl_seconds)
-        return _Parts(services=services, graphs=graphs, worker=worker, janitor=janitor)
+        janitor = Janitor(
+            storage,
+            store,
+            clock,
+            settings.resumable_ttl_seconds,
+            settings.project.store.sweep_interval_minutes * 60,
+        )
+        return _Parts(
+            services=services,
+            graphs=graphs,
+            worker=worker,
+            janitor=janitor,
+            store=store_parts,
+            authenticator=make_authenticator(settings, storage, clock, user_loop),
+        )
+
+    def _facts(self, storage: SqliteStorage, worker: RunWorker, store: SqliteStore) -> ServerFacts:
+        facts = ServerFacts(
+            storage={"kind": "sqlite", "path": self._data},
+            queue={"n_jobs_per_worker": self._settings.n_jobs_per_worker},
+        )
+        facts.build = read_build()
+        facts.auth = {"type": self._settings.auth.type}
+        facts.tiers = {"storage": "sqlite", "streams": "local"}
+        facts.auth = {"type": self._settings.auth.type}
+        facts.features["auth"] = lambda: facts.auth["type"] != "none"
+        facts.features["resumable_streams"] = lambda: True
+        facts.features["semantic_search"] = lambda: store.semantic
+        facts.statistics = StatisticsService(storage=storage)
+        facts.active_runs = lambda: worker.active
+        return facts
 
     def _executor(self, graphs: GraphRegistry, store: SqliteStore) -> RunExecutor:
         return RunExecutor(
             graphs=graphs,
             store=store,
+            store_scope=store_scope_of(self._settings.auth.type),
             api_url=self._url,
             mask_errors=self._settings.mask_errors,
             context_for=context_for,
@@ -279,8 +321,8 @@ class Server:
             strict_blocking=settings.strict_blocking,
         )
 
-    async def _start_site(self, stack: AsyncExitStack, services: Services) -> None:
-        app = build_app(services, self._api_options())
+    async def _start_site(self, stack: AsyncExitStack, parts: _Parts) -> None:
+        app = build_app(parts.services, self._api_options(), parts.authenticator)
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -302,6 +344,8 @@ class Server:
             max_body_bytes=settings.max_body_bytes,
             cors=settings.cors,
             access_log=settings.access_log,
+            disabled=_disabled(settings.project),
+            protect=settings.auth.protect,
         )
 
     async def _load_graphs(
@@ -351,6 +395,16 @@ def _quiet_bad_requests() -> None:
         return True
 
     logging.getLogger("aiohttp.server").addFilter(shorten)
+
+
+def _disabled(project: ProjectConfig) -> frozenset[str]:
+    """Return the groups of routes that the config's `http.disable_<group>` takes away."""
+    switches = project.blocks.get("http", {}).items()
+    return frozenset(
+        key.removeprefix("disable_")
+        for key, value in switches
+        if key.startswith("disable_") and value is True
+    )
 
 
 def _graph_report(report: LoadReport) -> GraphReport:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lgserve.auth_settings import read_auth
 from lgserve.config_document import KeyPath, did_you_mean
 from lgserve.core.errors import ConfigurationError
 from lgserve.project_config import ProjectConfig, find_config, load_project, read_env_file
@@ -76,6 +77,7 @@ def load_settings(flags: ServerFlags, start: Path | None = None) -> Settings:
     settled = {spec.keys: _settle(spec, chosen[spec.keys], project) for spec in SPECS}
     return Settings(
         project=project,
+        auth=read_auth(project, lambda name: os.environ.get(name) or project.env.get(name)),
         cors=Cors(**{keys[1]: value for keys, value in settled.items() if len(keys) == 2}),
         origins={".".join(keys): given.origin for keys, given in chosen.items() if given},
         **{keys[0]: value for keys, value in settled.items() if len(keys) == 1},
@@ -99,7 +101,8 @@ def _with_env_files(project: ProjectConfig, names: tuple[Path, ...], here: Path)
 
 
 def _refuse_unknown_keys(project: ProjectConfig) -> None:
-    _refuse_keys_outside(project, project.lgserve, {spec.keys[0] for spec in SPECS}, ("lgserve",))
+    valid = {"auth", *(spec.keys[0] for spec in SPECS)}
+    _refuse_keys_outside(project, project.lgserve, valid, ("lgserve",))
     cors = project.lgserve.get("cors") or {}
     if not isinstance(cors, dict):
         raise ConfigurationError(f"{project.where('lgserve', 'cors')} must be a mapping")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lgserve import setting_values as values
+from lgserve.auth_settings import AuthSettings
 from lgserve.config_document import KeyPath
 from lgserve.project_config import ProjectConfig
 
@@ -81,6 +82,8 @@ class Settings:
         "hide the message of errors that may hold internals, as langgraph-api does",
     )
     cors: Cors = field(default_factory=Cors)
+    #: From the blocks `auth` and `lgserve.auth`.
+    auth: AuthSettings = field(default_factory=AuthSettings)
 
     data: Path | None = setting(
         Path(".lgserve"),

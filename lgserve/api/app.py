@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
 from aiohttp import web
 
-from lgserve.api import assistants, later, runs, state, system, threads
+from lgserve.api import assistants, later, metrics, runs, state, store, system, threads
+from lgserve.api.auth import guard
 from lgserve.api.cors import Cors
-from lgserve.api.keys import OPTIONS, SERVICES, ApiOptions, Services
-from lgserve.api.middleware import access_log, json_errors
+from lgserve.api.keys import AUTHENTICATOR, OPTIONS, SERVICES, ApiOptions, Services
+from lgserve.api.middleware import access_log, json_errors, measured
+
+if TYPE_CHECKING:
+    from lgserve.core.ports import Authenticator
+
+#: What `http.disable_<group>` of the config takes away; probes are always there.
+GROUPS: Mapping[str, Sequence[Callable[[], list[web.RouteDef]]]] = {
+    "meta": (system.info_routes, metrics.routes),
+    "assistants": (assistants.routes,),
+    "threads": (threads.routes, state.routes),
+    "runs": (runs.routes,),
+    "store": (store.routes,),
+}
 
 
-def build_app(services: Services, options: ApiOptions) -> web.Application:
-    """Return the application that serves the API."""
+def build_app(
+    services: Services, options: ApiOptions, authenticator: Authenticator | None = None
+) -> web.Application:
+    """Return the application that serves the API; without an authenticator, to everybody."""
     cors = Cors(options.cors)
-    around = [cors.answer_preflights, json_errors]
+    around = [measured, cors.answer_preflights, json_errors]
     if options.access_log != "off":
-        around.insert(0, access_log)
+        around.insert(1, access_log)
     app = web.Application(middlewares=around, client_max_size=options.max_body_bytes)
+    if authenticator is not None:  # innermost: what it refuses is answered and recorded as well
+        app.middlewares.append(guard(authenticator, options.mount_prefix, options.protect))
     app[SERVICES] = services
     app[OPTIONS] = options
+    if authenticator is not None:
+        app[AUTHENTICATOR] = authenticator
     app.on_response_prepare.append(cors.mark)
-    app.add_routes(_routes(options.mount_prefix))
+    app.add_routes(_routes(options))
+    system.note_capabilities(app, options.mount_prefix)
     return app
 
 
-def _routes(prefix: str) -> list[web.RouteDef]:
-    """Return all routes below the prefix; those of probes are at the root too."""
-    nouns = (system, later, assistants, threads, state, runs)
-    found = [route for noun in nouns for route in noun.routes()]
+def _routes(options: ApiOptions) -> list[web.RouteDef]:
+    """Return all routes below the prefix; those of who watches a process are at the root too."""
+    groups = [parts for name, parts in GROUPS.items() if name not in options.disabled]
+    probes = system.probe_routes()
+    wanted = [*later.routes(), *(route for parts in groups for part in parts for route in part())]
+    found = [*probes, *wanted]
+    prefix = options.mount_prefix
     if not prefix:
         return found
     below = [web.route(route.method, prefix + route.path, route.handler) for route in found]
-    return [*system.probe_routes(), *below]
+    watched = [] if "meta" in options.disabled else metrics.routes()
+    return [*probes, *watched, *below]

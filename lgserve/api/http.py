@@ -10,10 +10,16 @@ from pydantic import BaseModel, ValidationError
 
 from lgserve import jsonio
 from lgserve.api.fields import describe
-from lgserve.api.keys import OPTIONS, SERVICES, Services
-from lgserve.core.errors import BadRequestError, InvalidRequestError, PayloadTooLargeError
+from lgserve.api.keys import AUTHENTICATOR, OPTIONS, PRINCIPAL, SERVICES, Services
+from lgserve.core.errors import (
+    BadRequestError,
+    InvalidRequestError,
+    PayloadTooLargeError,
+    UnauthorizedError,
+)
 from lgserve.core.ids import parse_uuid
 from lgserve.core.models import EVERYTHING, Json, Page, Scope
+from lgserve.core.principals import Principal
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -32,9 +38,29 @@ def services_of(request: web.Request) -> Services:
 
 
 def scope_of(request: web.Request) -> Scope:
-    """Return the metadata that what this request may see must contain."""
-    scope: Scope = request.get("scope", EVERYTHING)
-    return scope
+    """Return the metadata that what this request may see must contain.
+
+    Raises:
+        ForbiddenError: the project's handlers decide; ask them (`lgserve.api.auth.permit`).
+    """
+    authenticator = request.app.get(AUTHENTICATOR)
+    return EVERYTHING if authenticator is None else authenticator.scope(principal_of(request))
+
+
+def principal_of(request: web.Request) -> Principal:
+    """Return who calls.
+
+    Raises:
+        UnauthorizedError: nobody was asked for.
+    """
+    if PRINCIPAL not in request:
+        raise UnauthorizedError
+    return request[PRINCIPAL]
+
+
+def user_of(request: web.Request) -> Principal | None:
+    """Return who calls, None on a server that does not ask."""
+    return request.get(PRINCIPAL)
 
 
 async def read_body(request: web.Request, model: type[ModelT]) -> ModelT:

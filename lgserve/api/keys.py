@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from aiohttp import web
 
+from lgserve.core.ports import Authenticator
+from lgserve.core.principals import Principal
+
 if TYPE_CHECKING:
-    from lgserve.core.models import Json
     from lgserve.services.assistants import AssistantService
     from lgserve.services.runs import RunService
+    from lgserve.services.statistics import StatisticsService
+    from lgserve.services.store import StoreService
     from lgserve.services.thread_state import ThreadStateService
     from lgserve.services.threads import ThreadService
 
@@ -46,6 +51,10 @@ class ApiOptions:
     mount_prefix: str = ""
     max_body_bytes: int = 100 * 1024**2
     access_log: str = "errors"
+    #: Groups of routes that are not served: names of `lgserve.api.app.GROUPS`.
+    disabled: frozenset[str] = frozenset()
+    #: Routes that are public by default and shall not be.
+    protect: tuple[str, ...] = ()
 
 
 class _LoadError(Protocol):
@@ -64,20 +73,34 @@ class LoadOutcome(Protocol):
 
 
 class ServerFacts:
-    """What `/ready` and `/info` tell of this server; the composition root keeps it true."""
+    """What `/ready`, `/info` and `/metrics` tell of this server; the composition root fills it."""
 
     def __init__(
         self, storage: Mapping[str, Any] | None = None, queue: Mapping[str, Any] | None = None
     ) -> None:
         self.storage = dict(storage or {})
         self.queue = dict(queue or {})
+        #: Which adapter serves which port: `{"storage": "sqlite", "streams": "local"}`.
+        self.tiers: dict[str, str] = {}
+        self.build: Mapping[str, str | None] = {"commit": None, "date": None}
+        self.auth: dict[str, Any] = {"type": "none"}
+        #: Whether a feature that is no group of routes is on and works, asked at each `/info`; one
+        #: that is not named is off. A feature that has routes of its own too needs both.
+        self.features: dict[str, Callable[[], bool]] = {}
+        #: None where there is no database to tell of.
+        self.statistics: StatisticsService | None = None
+        self.active_runs: Callable[[], int] = int
         self.graph_ids: tuple[str, ...] = ()
         #: By graph id, only those that did not load: message, frames, text, hint.
         self.graph_errors: dict[str, dict[str, Any]] = {}
         self.ready = False
         self.became_ready = asyncio.Event()
-        #: The answer of `/info`, encoded once; None when something has changed since.
-        self.info_page: Json | None = None
+        self._began = time.monotonic()
+
+    @property
+    def uptime_seconds(self) -> float:
+        """How long this server has been there."""
+        return time.monotonic() - self._began
 
     def loaded(self, outcomes: Iterable[LoadOutcome]) -> None:
         """Hear how loading the graphs went: from now on the server is ready."""
@@ -90,7 +113,6 @@ class ServerFacts:
         }
         self.ready = True
         self.became_ready.set()
-        self.info_page = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +123,13 @@ class Services:
     threads: ThreadService
     state: ThreadStateService
     runs: RunService
+    store: StoreService
     facts: ServerFacts
 
 
 SERVICES = web.AppKey("services", Services)
 OPTIONS = web.AppKey("options", ApiOptions)
+#: Not there if everybody may call.
+AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
+#: Who calls: of each request but those to public routes.
+PRINCIPAL = web.RequestKey("principal", Principal)

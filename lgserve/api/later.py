@@ -37,15 +37,6 @@ _MISSING = {
         ("PATCH", "/runs/crons/{cron_id}"),
         ("DELETE", "/runs/crons/{cron_id}"),
     ),
-    "the store over HTTP": (
-        ("PUT", "/store/items"),
-        ("GET", "/store/items"),
-        ("DELETE", "/store/items"),
-        ("POST", "/store/items/search"),
-        ("POST", "/store/namespaces"),
-        ("GET", "/store/namespaces"),
-    ),
-    "metrics": (("GET", "/metrics"), ("GET", "/metrics/json")),
     "A2A": (("POST", "/a2a/{assistant_id}"),),
     "MCP": (("POST", "/mcp"), ("POST", "/mcp/")),
     "the API's own documentation": (("GET", "/docs"), ("GET", "/openapi.json")),
@@ -59,6 +50,11 @@ def routes() -> list[web.RouteDef]:
         for feature, operations in _MISSING.items()
         for method, path in operations
     ]
+
+
+def paths() -> frozenset[str]:
+    """Return the paths that are here only to be refused."""
+    return frozenset(path for operations in _MISSING.values() for _, path in operations)
 
 
 def _refusal(feature: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -6,10 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 from aiohttp import hdrs, web
+from prometheus_client import Counter, Histogram
 
+from lgserve import metrics
 from lgserve.api.http import json_response, services_of
 from lgserve.api.keys import OPTIONS
 from lgserve.core.errors import LgserveError, UnavailableError
@@ -20,11 +23,70 @@ _log = logging.getLogger("lgserve")
 _access = logging.getLogger("lgserve.access")
 
 #: What is answered before the graphs are loaded.
-_ALWAYS = ("/", "/ok", "/health", "/ready", "/info")
+_ALWAYS = ("/", "/ok", "/health", "/ready", "/info", "/metrics", "/metrics/json")
 #: How long a request waits for the graphs to load.
 _LOAD_SECONDS = 30.0
 #: What the record of a request says when the client did not wait for the answer.
 _GONE = 499
+
+#: When a request came, by the monotonic clock.
+STARTED = web.RequestKey("started", float)
+
+#: Labels have few values, whatever is asked for.
+_METHODS = hdrs.METH_ALL
+_UNKNOWN = "unknown"
+_ERROR_TYPES = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "payload_too_large",
+    422: "invalid_request",
+    500: "internal",
+    501: "not_implemented",
+    503: "unavailable",
+}
+
+
+@web.middleware
+async def measured(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Count each request and the time it took; the outermost, so that it sees every answer."""
+    started = request[STARTED] = time.perf_counter()
+    status = _GONE
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    finally:
+        _measure(request, status, time.perf_counter() - started)
+
+
+def _measure(request: web.Request, status: int, seconds: float) -> None:
+    resource = request.match_info.route.resource
+    path = _UNKNOWN if resource is None else resource.canonical
+    method = request.method if request.method in _METHODS else _UNKNOWN
+    requests, duration = _instruments(method, path, status)
+    requests.inc()
+    duration.observe(seconds)
+    if status >= 400 and status != _GONE:
+        _errors(status).inc()
+
+
+@cache
+def _instruments(method: str, path: str, status: int) -> tuple[Counter, Histogram]:
+    """Return the series of one kind of request, found once."""
+    return (
+        metrics.REQUESTS.labels(method, path, str(status)),
+        metrics.REQUEST_DURATION_SECONDS.labels(method, path),
+    )
+
+
+@cache
+def _errors(status: int) -> Counter:
+    other = "client_error" if status < 500 else "server_error"
+    return metrics.REQUEST_ERRORS.labels(_ERROR_TYPES.get(status, other))
 
 
 @web.middleware
@@ -70,7 +132,7 @@ async def _answer(request: web.Request, exc: Exception) -> web.StreamResponse:
 
 
 def _known_error(request: web.Request, error: LgserveError) -> web.Response:
-    headers = {"Retry-After": "1"} if error.status == 503 else None
+    headers = {"Retry-After": "1"} if error.status == 503 else dict(error.headers) or None
     if error.status == 500:
         _log.warning("%s %s: %s", request.method, request.path, error.message)
     return json_response({"detail": error.message}, error.status, headers)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from lgserve.api.auth import permit, permit_run, permit_thread
 from lgserve.api.bodies import CancelMany, RunCreate, RunCreateStateless
 from lgserve.api.http import (
     flag,
@@ -16,7 +17,6 @@ from lgserve.api.http import (
     names,
     object_parameter,
     read_body,
-    scope_of,
     services_of,
     uuid_of,
 )
@@ -24,7 +24,7 @@ from lgserve.api.keys import OPTIONS
 from lgserve.api.sse import position, send_events
 from lgserve.api.views import run_list_view, run_view
 from lgserve.core.event_names import shown_in
-from lgserve.core.models import Run, RunResult
+from lgserve.core.models import Run, RunResult, Scope
 from lgserve.services.runs import as_pending
 
 if TYPE_CHECKING:
@@ -64,28 +64,25 @@ def routes() -> list[web.RouteDef]:
 
 async def create(request: web.Request) -> web.StreamResponse:
     """Create a run in the background."""
-    run = await services_of(request).runs.create(
-        _thread_id(request), await _run_request(request), scope_of(request)
-    )
+    wanted, scope = await _run_request(request)
+    run = await services_of(request).runs.create(_thread_id(request), wanted, scope)
     headers = {"Content-Location": _location(request, run)}
     return json_response(run_view(as_pending(run)), headers=headers)
 
 
 async def create_and_wait(request: web.Request) -> web.StreamResponse:
     """Create a run and answer with its result."""
-    body = await _run_request(request)
-    run, result = await services_of(request).runs.create_and_wait(
-        _thread_id(request), body, scope_of(request)
-    )
+    body, scope = await _run_request(request)
+    run, result = await services_of(request).runs.create_and_wait(_thread_id(request), body, scope)
     wanted = body.on_disconnect == "cancel"
     return await _answer_result(request, run, result, cancel_on_disconnect=wanted)
 
 
 async def create_and_stream(request: web.Request) -> web.StreamResponse:
     """Create a run and stream its events."""
-    body = await _run_request(request)
+    body, scope = await _run_request(request)
     run, follower = await services_of(request).runs.create_and_follow(
-        _thread_id(request), body, scope_of(request)
+        _thread_id(request), body, scope
     )
     return await _stream(
         request, run, follower, cancel_on_disconnect=body.on_disconnect == "cancel"
@@ -94,9 +91,10 @@ async def create_and_stream(request: web.Request) -> web.StreamResponse:
 
 async def list_runs(request: web.Request) -> web.StreamResponse:
     """List a thread's runs, newest first."""
+    thread_id = uuid_of(request, "thread")
     runs = await services_of(request).runs.list_for_thread(
-        uuid_of(request, "thread"),
-        scope_of(request),
+        thread_id,
+        await permit_thread(request, "read"),
         status=request.query.get("status"),
         metadata=object_parameter(request, "metadata"),
         limit=integer(request, "limit", 10, low=0),
@@ -112,9 +110,9 @@ async def get(request: web.Request) -> web.StreamResponse:
 
 async def delete(request: web.Request) -> web.StreamResponse:
     """Delete a run and its checkpoints; it is stopped first."""
-    await services_of(request).runs.delete(
-        uuid_of(request, "thread"), uuid_of(request, "run"), scope_of(request)
-    )
+    thread_id, run_id = uuid_of(request, "thread"), uuid_of(request, "run")
+    scope = await permit_thread(request, "delete", run_id=run_id)
+    await services_of(request).runs.delete(thread_id, run_id, scope)
     return web.Response(status=204)
 
 
@@ -142,10 +140,10 @@ async def join_stream(request: web.Request) -> web.StreamResponse:
 
 async def cancel(request: web.Request) -> web.StreamResponse:
     """Stop a run."""
-    wait = flag(request, "wait")
-    run = await services_of(request).runs.cancel(
-        _thread_id(request), uuid_of(request, "run"), _action(request), scope_of(request), wait=wait
-    )
+    wait, action = flag(request, "wait"), _action(request)
+    thread_id, run_id = _thread_id(request), uuid_of(request, "run")
+    scope = await _permit_cancel(request, thread_id, [run_id], None)
+    run = await services_of(request).runs.cancel(thread_id, run_id, action, scope, wait=wait)
     if not wait:
         return web.Response(status=202)
     return json_response({}, headers=_result_headers(_location(request, run)))
@@ -154,12 +152,15 @@ async def cancel(request: web.Request) -> web.StreamResponse:
 async def cancel_many(request: web.Request) -> web.StreamResponse:
     """Stop runs by list or by status."""
     wanted = await read_body(request, CancelMany)
+    scope = await _permit_cancel(
+        request, wanted.thread_id, wanted.run_ids, wanted.run_status or wanted.status
+    )
     await services_of(request).runs.cancel_many(
         thread_id=wanted.thread_id,
         run_ids=wanted.run_ids,
         status=wanted.run_status,
         action=_action(request),
-        scope=scope_of(request),
+        scope=scope,
     )
     return web.Response(status=204)
 
@@ -248,15 +249,27 @@ async def _watched(
 
 
 async def _find(request: web.Request) -> Run:
-    return await services_of(request).runs.get(
-        _thread_id(request), uuid_of(request, "run"), scope_of(request)
-    )
+    thread_id, run_id = _thread_id(request), uuid_of(request, "run")
+    scope = await permit_thread(request, "read", run_id=run_id)
+    return await services_of(request).runs.get(thread_id, run_id, scope)
 
 
-async def _run_request(request: web.Request) -> RunRequest:
+async def _permit_cancel(
+    request: web.Request, thread_id: str | None, run_ids: Sequence[str] | None, status: str | None
+) -> Scope:
+    value = {
+        "thread_id": thread_id,
+        "action": _action(request),
+        "metadata": {"run_ids": run_ids, "status": status},
+    }
+    return await permit(request, "threads", "update", value)
+
+
+async def _run_request(request: web.Request) -> tuple[RunRequest, Scope]:
     model = RunCreate if "thread_id" in request.match_info else RunCreateStateless
     body = await read_body(request, model)
-    return body.to_request(request.headers.get("x-request-id"))
+    wanted = body.to_request(request.headers.get("x-request-id"))
+    return await permit_run(request, _thread_id(request), wanted)
 
 
 def _thread_id(request: web.Request) -> str | None:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from lgserve import jsonio
+from lgserve.api.middleware import STARTED
 from lgserve.core.errors import StorageError
 from lgserve.core.models import StreamEvent
+from lgserve.metrics import ACTIVE_STREAMS, TIME_TO_FIRST_EVENT_SECONDS
 
 if TYPE_CHECKING:
     from lgserve.core.ports import Follower
@@ -47,27 +50,39 @@ async def send_events(
     """
     response = web.StreamResponse(headers={**_HEADERS, **headers})
     beating: asyncio.Future[None] | None = None
+    # Who only joins waits for whatever the run does next: that would say nothing of the server.
+    began: float | None = request.get(STARTED) if request.method == "POST" else None
+    ACTIVE_STREAMS.inc()
     try:
         await response.prepare(request)
         beating = asyncio.ensure_future(_beat(response, heartbeat_seconds))
-        await _copy(response, follower, ids=ids, shown=shown)
+        await _copy(response, follower, ids=ids, shown=shown, began=began)
         beating.cancel()
         await response.write_eof()
     finally:
         if beating is not None:
             beating.cancel()
         follower.close()
+        ACTIVE_STREAMS.dec()
     return response
 
 
 async def _copy(
-    response: web.StreamResponse, follower: Follower, *, ids: bool, shown: Shown | None
+    response: web.StreamResponse,
+    follower: Follower,
+    *,
+    ids: bool,
+    shown: Shown | None,
+    began: float | None,
 ) -> None:
     """Write events as they come; a reader that was too slow is told so, and cut off."""
     try:
         async for batch in follower:
             if data := encode(batch, follower.epoch if ids else None, shown):
                 await response.write(data)
+                if began is not None:
+                    TIME_TO_FIRST_EVENT_SECONDS.observe(time.perf_counter() - began)
+                    began = None
     except StorageError as exc:
         _log.warning("a stream was cut off: %s", exc)
         error = jsonio.dumps({"error": "StreamError", "message": exc.message})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from lgserve.api.auth import permit_thread
 from lgserve.api.bodies import (
     HistoryBody,
     StateAtCheckpointBody,
@@ -16,8 +17,8 @@ from lgserve.api.http import (
     json_response,
     names,
     read_body,
-    scope_of,
     services_of,
+    user_of,
     uuid_of,
 )
 
@@ -42,9 +43,10 @@ async def get(request: web.Request) -> web.Response:
         await services_of(request).state.get(
             uuid_of(request, "thread"),
             {"checkpoint_id": request.match_info.get("checkpoint_id")},
-            scope_of(request),
+            await permit_thread(request, "read"),
             subgraphs=flag(request, "subgraphs"),
             select=_selected(request),
+            user=user_of(request),
         )
     )
 
@@ -57,9 +59,10 @@ async def get_at_checkpoint(request: web.Request) -> web.Response:
         await services_of(request).state.get(
             thread_id,
             body.checkpoint,
-            scope_of(request),
+            await permit_thread(request, "read"),
             subgraphs=body.subgraphs,
             select=body.select,
+            user=user_of(request),
         )
     )
 
@@ -68,8 +71,11 @@ async def update(request: web.Request) -> web.Response:
     """Write to the state as if a node had."""
     thread_id = uuid_of(request, "thread")
     body = await read_body(request, StateUpdateBody)
+    scope = await permit_thread(request, "update")
     return json_response(
-        await services_of(request).state.update(thread_id, body.to_update(), scope_of(request))
+        await services_of(request).state.update(
+            thread_id, body.to_update(), scope, user_of(request)
+        )
     )
 
 
@@ -83,8 +89,9 @@ async def get_history(request: web.Request) -> web.Response:
             before={"checkpoint_id": before} if before else None,
             metadata=None,
             checkpoint={},
-            scope=scope_of(request),
+            scope=await permit_thread(request, "read"),
             select=_selected(request),
+            user=user_of(request),
         )
     )
 
@@ -93,9 +100,10 @@ async def search_history(request: web.Request) -> web.Response:
     """Return past states that a body describes, newest first."""
     thread_id = uuid_of(request, "thread")
     body = await read_body(request, HistoryBody)
+    scope = await permit_thread(request, "read")
     return json_response(
         await services_of(request).state.history(
-            thread_id, **body.arguments(), scope=scope_of(request)
+            thread_id, **body.arguments(), scope=scope, user=user_of(request)
         )
     )
 

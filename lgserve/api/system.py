@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 from aiohttp import web
 
-from lgserve import __version__, jsonio
+from lgserve import __version__
+from lgserve.api import later
 from lgserve.api.http import json_response, services_of
 from lgserve.api.keys import ServerFacts
 from lgserve.core.models import Json
@@ -17,10 +19,30 @@ _OK = Json(b'{"ok":true,"services":{}}')
 _READY = Json(b'{"ready":true}')
 _NOT_READY = Json(b'{"ready":false,"reason":"loading graphs"}')
 
+#: A capability, and the route (below the mount prefix) without which it is not there.
+_BY_ROUTE = {
+    "assistants": "/assistants/search",
+    "threads": "/threads/search",
+    "runs": "/runs/wait",
+    "streaming": "/runs/stream",
+    "resumable_streams": "/runs/stream",
+    "store": "/store/items",
+    "semantic_search": "/store/items/search",
+    "crons": "/runs/crons",
+    "a2a": "/a2a/{assistant_id}",
+    "mcp": "/mcp",
+    "protocol_v2": "/threads/{thread_id}/stream/events",
+    "metrics": "/metrics",
+}
+#: Capabilities that some part must vouch for, whatever routes there are.
+_VOUCHED = ("auth", "resumable_streams", "semantic_search", "webhooks")
+
+_CAPABILITIES = web.AppKey("capabilities", dict[str, bool])
+
 
 def routes() -> list[web.RouteDef]:
     """Return the routes about the server itself."""
-    return [*probe_routes(), web.get("/info", info)]
+    return [*probe_routes(), *info_routes()]
 
 
 def probe_routes() -> list[web.RouteDef]:
@@ -31,6 +53,18 @@ def probe_routes() -> list[web.RouteDef]:
         web.get("/health", ok),
         web.get("/ready", ready),
     ]
+
+
+def info_routes() -> list[web.RouteDef]:
+    """Return the routes that tell what this server is."""
+    return [web.get("/info", info)]
+
+
+def note_capabilities(app: web.Application, prefix: str) -> None:
+    """Remember what the routes of a complete application make possible."""
+    known = {resource.canonical.removeprefix(prefix) for resource in app.router.resources()}
+    served = known - later.paths()
+    app[_CAPABILITIES] = {name: path in served for name, path in _BY_ROUTE.items()}
 
 
 async def ok(_request: web.Request) -> web.Response:
@@ -46,21 +80,35 @@ async def ready(request: web.Request) -> web.Response:
 
 
 async def info(request: web.Request) -> web.Response:
-    """Tell versions, graphs, and what is wrong with those that do not load."""
+    """Tell versions, what works, graphs, and what is wrong with those that do not load."""
     facts = services_of(request).facts
-    if facts.info_page is None:
-        facts.info_page = jsonio.dumps_wire(_info(facts))
-    return json_response(facts.info_page)
+    capabilities = _capabilities(request.app[_CAPABILITIES], facts)
+    return json_response(
+        {
+            **_reference(capabilities["assistants"], capabilities["crons"]),
+            "lgserve_version": __version__,
+            "runtime": "aiohttp",
+            "build": facts.build,
+            "uptime_seconds": round(facts.uptime_seconds, 3),
+            "capabilities": capabilities,
+            "auth": facts.auth,
+            "tiers": facts.tiers,
+            "graphs": facts.graph_ids,
+            "graph_errors": facts.graph_errors,
+            **await _figures(facts),
+        }
+    )
 
 
-def _info(facts: ServerFacts) -> dict[str, Any]:
-    """Return the reference's members, then our own."""
+@cache
+def _reference(assistants: bool, crons: bool) -> dict[str, Any]:  # noqa: FBT001 - cached
+    """Return the members that the reference has; looking up a version reads files."""
     return {
         "version": API_LEVEL,
         "langgraph_py_version": version("langgraph"),
         "flags": {
-            "assistants": True,
-            "crons": False,
+            "assistants": assistants,
+            "crons": crons,
             "langsmith": False,
             "langsmith_tracing_replicas": False,
             "langsmith_tracing_session_on_runs": False,
@@ -72,9 +120,30 @@ def _info(facts: ServerFacts) -> dict[str, Any]:
             "revision_id": None,
             "tenant_id": None,
         },
-        "lgserve_version": __version__,
-        "graphs": facts.graph_ids,
-        "graph_errors": facts.graph_errors,
-        "storage": facts.storage,
-        "queue": facts.queue,
+    }
+
+
+def _capabilities(by_route: dict[str, bool], facts: ServerFacts) -> dict[str, bool]:
+    """Say of each feature whether it is on and works now."""
+    return {
+        name: by_route.get(name, True) and _vouched(name, facts)
+        for name in sorted({*by_route, *_VOUCHED, *facts.features})
+    }
+
+
+def _vouched(name: str, facts: ServerFacts) -> bool:
+    asked = facts.features.get(name)
+    return name not in _VOUCHED if asked is None else bool(asked())
+
+
+async def _figures(facts: ServerFacts) -> dict[str, Any]:
+    """Return storage and queue as they stand now."""
+    statistics = facts.statistics
+    if statistics is None:
+        return {"storage": facts.storage, "queue": facts.queue}
+    runs = (await statistics.totals()).runs
+    counts = {"running": runs.get("running", 0), "pending": runs.get("pending", 0)}
+    return {
+        "storage": {**facts.storage, "bytes": statistics.database_bytes()},
+        "queue": {**facts.queue, **counts},
     }

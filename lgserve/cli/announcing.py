@@ -158,13 +158,21 @@ class Announcer:
         kept = self._data() != ":memory:"
         about = "SQLite, kept between starts · --fresh to reset" if kept else "gone at the stop"
         self._row("Data", self._data(), about)
-        self._row("Auth", "none" + (" (loopback only)" if is_loopback(settings.host) else ""))
+        self._row("Auth", self._auth())
         self._row("Runs", f"{settings.n_jobs_per_worker} at once", self._recovered(report))
         for number, line in enumerate(self._graph_lines(report)):
             self._row("" if number else "Graphs", line)
         self._broken_graphs(report, indent=_LABEL)
         self._row("Reload", f"on: {self._watched()}" if launch.reload else "off")
         say("")
+
+    def _auth(self) -> str:
+        auth = self._launch.settings.auth
+        if auth.type == "custom":
+            return auth.path
+        if auth.type == "none" and is_loopback(self._launch.settings.host):
+            return "none (loopback only)"
+        return auth.type
 
     def _recovered(self, report: dict[str, Any]) -> str:
         count = report["recovered_runs"]

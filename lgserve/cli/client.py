@@ -55,16 +55,68 @@ class ApiClient:
         text = urlencode({k: v for k, v in (query or {}).items() if v is not None}, doseq=True)
         return self._request("GET", f"{path}?{text}" if text else path)
 
+    def text(self, path: str, query: Mapping[str, Any] | None = None) -> str:
+        """GET a resource that is no JSON."""
+        text = urlencode(query or {})
+        target = f"{path}?{text}" if text else path
+        return self._fetch("GET", target, None).decode("utf-8", "replace")
+
     def query(self, path: str, body: Mapping[str, Any]) -> Any:
         """POST a search or a count: a read whose question is in the body."""
         return self._request("POST", path, json.dumps(body).encode())
+
+    def post(self, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
+        """POST what must not happen twice."""
+        self._forget()  # a kept connection may have been closed, and a second try could do it twice
+        return self._send_json("POST", path, body, query)
+
+    def put(self, path: str, body: Any) -> Any:
+        """PUT a resource."""
+        return self._send_json("PUT", path, body, None)
+
+    def delete(self, path: str, body: Any = None) -> Any:
+        """DELETE a resource."""
+        return self._send_json("DELETE", path, body, None)
+
+    def open(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> http.client.HTTPResponse:
+        """Send a request whose answer is read bit by bit; the caller closes the answer."""
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            response = self._answer(self._connect(kept=False), method, path, data, headers or {})
+            failure = response.read() if response.status >= 400 else None
+        except TimeoutError as exc:
+            raise self._timed_out() from exc
+        except (OSError, http.client.HTTPException) as exc:
+            raise self._unreachable(exc) from exc
+        if failure is not None:
+            self._fail(response, failure, path)
+        return response
+
+    def broken_off(self, exc: Exception) -> CliError:
+        """Return the error for an answer that ended in the middle."""
+        return self._timed_out() if isinstance(exc, TimeoutError) else self._unreachable(exc)
 
     def close(self) -> None:
         """Close every connection."""
         for opened in self._opened:
             opened.close()
 
+    def _send_json(self, method: str, path: str, body: Any, query: Mapping[str, Any] | None) -> Any:
+        text = urlencode({k: v for k, v in (query or {}).items() if v is not None})
+        data = None if body is None else json.dumps(body).encode()
+        return self._request(method, f"{path}?{text}" if text else path, data)
+
+    def _forget(self) -> None:
+        kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if kept is not None:
+            kept.close()
+
     def _request(self, method: str, path: str, body: bytes | None = None) -> Any:
+        return self._decode(self._fetch(method, path, body), path)
+
+    def _fetch(self, method: str, path: str, body: bytes | None) -> bytes:
         try:
             response, data = self._exchange(method, path, body)
         except TimeoutError as exc:
@@ -73,7 +125,7 @@ class ApiClient:
             raise self._unreachable(exc) from exc
         if response.status >= 400:
             self._fail(response, data, path)
-        return self._decode(data, path)
+        return data
 
     def _exchange(
         self, method: str, path: str, body: bytes | None
@@ -87,7 +139,7 @@ class ApiClient:
                 kept.close()
         return self._send(self._connect(), method, path, body)
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self, *, kept: bool = True) -> http.client.HTTPConnection:
         secure = self._target.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         limit = self.connection.timeout_seconds
@@ -102,20 +154,31 @@ class ApiClient:
             raise ConnectionError("no answer to the connection attempt") from exc
         opened.sock.settimeout(limit)
         self._opened.append(opened)
-        self._local.connection = opened
+        if kept:
+            self._local.connection = opened
         return opened
 
     def _send(
         self, opened: http.client.HTTPConnection, method: str, path: str, body: bytes | None
     ) -> tuple[http.client.HTTPResponse, bytes]:
-        headers = {"accept": "application/json", **dict(self.connection.headers)}
+        response = self._answer(opened, method, path, body, {})
+        return response, response.read()
+
+    def _answer(
+        self,
+        opened: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        body: bytes | None,
+        more: Mapping[str, str],
+    ) -> http.client.HTTPResponse:
+        headers = {"accept": "*/*", **dict(self.connection.headers), **more}
         if self.connection.api_key:
             headers["x-api-key"] = self.connection.api_key
         if body is not None:
             headers["content-type"] = "application/json"
         opened.request(method, self._target.path.rstrip("/") + path, body, headers)
-        response = opened.getresponse()
-        return response, response.read()
+        return opened.getresponse()
 
     def _decode(self, data: bytes, path: str) -> Any:
         try:
@@ -195,7 +258,11 @@ def _detail(data: bytes, reason: str) -> str:
         text = data.decode("utf-8", "replace").strip()
         return text.splitlines()[0][:300] if text and not text.startswith("<") else reason
     detail = body.get("detail", body) if isinstance(body, dict) else body
-    return detail.splitlines()[0] if isinstance(detail, str) and detail else json.dumps(detail)
+    if not isinstance(detail, str) or not detail.strip():
+        return json.dumps(detail)
+    first = detail.splitlines()[0]
+    # A sentence that announces a list is nothing without it.
+    return " ".join(detail.split()) if first.endswith(":") else first
 
 
 def _reason(exc: Exception) -> str:

@@ -27,10 +27,13 @@ class Session:
 
     client: ApiClient
     out: Output
+    #: The command line, for the hint that repeats it.
+    arguments: tuple[str, ...] = ()
 
 
 @contextmanager
 def open_session(
+    ctx: typer.Context,
     url: Annotated[
         str | None, typer.Option("--url", help="Server address. [env: LGSERVE_URL]")
     ] = None,
@@ -61,7 +64,7 @@ def open_session(
     terminal = sys.stdout.isatty()
     client = ApiClient(find_connection(environment, url, api_key, header or [], timeout))
     out = Output(
-        format=output or _default_format(environment),
+        format=output or default_format(environment),
         fields=tuple(name.strip() for name in (fields or "").split(",") if name.strip()),
         color=environment.wants_color(color, sys.stdout),
         terminal=terminal,
@@ -69,7 +72,7 @@ def open_session(
         quiet=quiet,
     )
     try:
-        yield Session(client=client, out=out)
+        yield Session(client=client, out=out, arguments=tuple(ctx.find_root().obj or ()))
     finally:
         client.close()
 
@@ -114,7 +117,8 @@ def _header(line: str) -> tuple[str, str]:
     return name.strip().lower(), value.strip()
 
 
-def _default_format(environment: ClientEnvironment) -> Format:
+def default_format(environment: ClientEnvironment) -> Format:
+    """Return the format to write in when no flag names one."""
     if environment.output is None:
         return "table"
     for known in get_args(Format):

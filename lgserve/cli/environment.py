@@ -28,6 +28,12 @@ class ClientEnvironment:
     no_color: bool
     force_color: bool
     dumb_terminal: bool
+    #: Nobody sits in front of this: a pipeline, or a program that types.
+    unattended: bool
+    #: A shell asks for completions.
+    completing: bool
+    #: The config file of the project.
+    config: str | None
 
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> ClientEnvironment:
@@ -43,6 +49,9 @@ class ClientEnvironment:
             no_color=bool(env.get("NO_COLOR")),
             force_color=_on(env.get("CLICOLOR_FORCE")) or _on(env.get("FORCE_COLOR")),
             dumb_terminal=env.get("TERM") == "dumb",
+            completing="_LGSERVE_COMPLETE" in env,
+            config=env.get("LGSERVE_CONFIG") or None,
+            unattended=any(_on(env.get(name)) for name in ("CI", "AI_AGENT", "CLAUDECODE")),
         )
 
     def wants_color(self, choice: ColorChoice, stream: TextIO) -> bool:

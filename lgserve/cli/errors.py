@@ -19,6 +19,8 @@ class ExitCode(IntEnum):
     NOT_FOUND = 5
     CONFLICT = 6
     UNREACHABLE = 7
+    #: A run ended badly (`--exit-status`), or `doctor` found something.
+    UNSOUND = 8
     REFUSED = 9
     LATER = 75
     TIMED_OUT = 124

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from lgserve.cli.announcing import Announcer
 from lgserve.cli.binding import is_loopback
+from lgserve.cli.errors import usage_error
 from lgserve.cli.serving import serve_here
 from lgserve.cli.state_file import removed_at_end
 from lgserve.settings import Settings
@@ -26,12 +27,27 @@ def say_first(announcer: Announcer, settings: Settings, note: str | None, *, ver
         announcer.note(
             f"{', '.join(project.ignored_keys)}: for building images, without effect here"
         )
-    if not is_loopback(settings.host):
+    if is_open_door(settings):
         announcer.warn(
             f"whoever can reach {settings.host} can use these graphs: there is no authentication"
         )
     if note:
         announcer.note(note)
+
+
+def is_open_door(settings: Settings) -> bool:
+    """Tell whether other machines could use the graphs without saying who they are."""
+    return settings.auth.type == "none" and not is_loopback(settings.host)
+
+
+def refuse_open_door(settings: Settings, *, insecure_no_auth: bool) -> None:
+    """Refuse to let other machines in without authentication, unless that is asked for."""
+    if is_open_door(settings) and not insecure_no_auth:
+        raise usage_error(
+            f"--host {settings.host} would let other machines in without authentication",
+            "set lgserve.auth in the config, put a proxy that authenticates in front of 127.0.0.1,"
+            " or say --insecure-no-auth",
+        )
 
 
 def serve_in_process(

@@ -33,10 +33,23 @@ def search_threads(
     client: ApiClient, body: Mapping[str, Any], *, offset: int = 0, limit: int | None = None
 ) -> Iterator[Row]:
     """Yield threads page by page; without a limit, all of them."""
+    yield from _search(client, "/threads/search", body, offset, limit)
+
+
+def search_assistants(
+    client: ApiClient, body: Mapping[str, Any], *, offset: int = 0, limit: int | None = None
+) -> Iterator[Row]:
+    """Yield assistants page by page; without a limit, all of them."""
+    yield from _search(client, "/assistants/search", body, offset, limit)
+
+
+def _search(
+    client: ApiClient, path: str, body: Mapping[str, Any], offset: int, limit: int | None
+) -> Iterator[Row]:
     left = limit
     while left is None or left > 0:
         size = _PAGE if left is None else min(left, _PAGE)
-        page = client.query("/threads/search", {**body, "limit": size, "offset": offset})
+        page = client.query(path, {**body, "limit": size, "offset": offset})
         yield from page
         if len(page) < size:
             return
@@ -105,9 +118,28 @@ def find_thread_id(client: ApiClient, text: str) -> str:
     )
 
 
+def find_assistant(client: ApiClient, text: str) -> Row:
+    """Return the assistant with an id, the beginning of one, or a name; of a graph, its own."""
+    if whole := _whole_id(text):
+        return dict(client.get(f"/assistants/{whole}"))
+    rows = list(search_assistants(client, {}))
+    own = [row for row in rows if row["graph_id"] == text and _is_made_by_server(row)]
+    named = own or [row for row in rows if row["name"] == text]
+    if not named and _is_prefix(text):
+        named = [row for row in rows if row["assistant_id"].startswith(text.lower())]
+    found = {row["assistant_id"]: row for row in named}
+    return found[_only(list(found), text, "assistant")]
+
+
+def _is_made_by_server(assistant: Row) -> bool:
+    return bool((assistant.get("metadata") or {}).get("created_by") == "system")
+
+
 def find_run(client: ApiClient, text: str, thread: str | None, threads: int) -> Row:
     """Return the one run whose id starts with `text`, of a thread or of the recent threads."""
     whole = _whole_id(text)
+    if whole and thread is None and (known := _run_by_id(client, whole)):
+        return known
     if thread is not None:
         thread_id = find_thread_id(client, thread)
         if whole:
@@ -120,6 +152,17 @@ def find_run(client: ApiClient, text: str, thread: str | None, threads: int) -> 
     return found[_only(list(found), text, "run")]
 
 
+def _run_by_id(client: ApiClient, run_id: str) -> Row | None:
+    """Ask for a run without its thread, which not every server can answer."""
+    try:
+        found = client.get(f"/runs/{run_id}")
+    except CliError as exc:
+        if exc.status in (404, 405):
+            return None
+        raise
+    return dict(found) if isinstance(found, dict) and "run_id" in found else None
+
+
 def _whole_id(text: str) -> str | None:
     try:
         return str(UUID(text))
@@ -129,12 +172,16 @@ def _whole_id(text: str) -> str | None:
 
 def _prefix(text: str, noun: str) -> str:
     prefix = text.lower()
-    if len(prefix) < _SHORTEST_PREFIX or not re.fullmatch(r"[0-9a-f-]+", prefix):
+    if not _is_prefix(prefix):
         raise usage_error(
             f"{text!r} is not the id of a {noun}",
             f"give the whole id, or at least its first {_SHORTEST_PREFIX} characters",
         )
     return prefix
+
+
+def _is_prefix(text: str) -> bool:
+    return len(text) >= _SHORTEST_PREFIX and re.fullmatch(r"[0-9a-f-]+", text.lower()) is not None
 
 
 def _only(found: list[str], text: str, noun: str) -> str:

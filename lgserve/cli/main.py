@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import traceback
@@ -15,6 +16,7 @@ from lgserve import __version__
 from lgserve.cli.environment import ClientEnvironment
 from lgserve.cli.errors import CliError, ExitCode, report, usage_error
 from lgserve.cli.lazy import Entry, new_app, show_help_without_command
+from lgserve.cli.options import JSON_FORMATS
 
 _COMMANDS = "lgserve.cli.commands"
 
@@ -27,8 +29,18 @@ app = new_app(
         ),
         "serve": Entry(f"{_COMMANDS}.serve", "Serve the graphs of this folder, for production."),
         "info": Entry(f"{_COMMANDS}.info", "Show a server: versions, graphs, counts."),
-        "threads": Entry(f"{_COMMANDS}.threads", "List and show threads.", ("thread",)),
-        "runs": Entry(f"{_COMMANDS}.runs", "List and show runs.", ("run",)),
+        "metrics": Entry(f"{_COMMANDS}.metrics", "Show or watch a server's counters."),
+        "threads": Entry(
+            f"{_COMMANDS}.threads", "Threads: their states and histories.", ("thread",)
+        ),
+        "runs": Entry(f"{_COMMANDS}.runs", "Runs: start, follow and cancel them.", ("run",)),
+        "assistants": Entry(f"{_COMMANDS}.assistants", "Assistants of a server.", ("assistant",)),
+        "store": Entry(f"{_COMMANDS}.store", "Items that graphs and people keep."),
+        "auth": Entry(f"{_COMMANDS}.auth", "API keys: make, list and revoke them."),
+        "config": Entry(f"{_COMMANDS}.config", "The project's config: check it, show it."),
+        "doctor": Entry(f"{_COMMANDS}.doctor", "Check this machine, project and server."),
+        "completion": Entry(f"{_COMMANDS}.completion", "Completion for your shell."),
+        "help": Entry(f"{_COMMANDS}.topics", "Exit codes, environment, output."),
     },
 )
 
@@ -57,8 +69,14 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit status; nothing escapes as a traceback."""
+    if ClientEnvironment.read().completing:
+        from typer._completion_classes import completion_init  # only for a shell that asks
+
+        completion_init()
     try:
-        status = get_command(app).main(list(arguments), prog_name="lgserve", standalone_mode=False)
+        status = get_command(app).main(
+            list(arguments), prog_name="lgserve", standalone_mode=False, obj=tuple(arguments)
+        )
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
@@ -70,7 +88,7 @@ def run(arguments: Sequence[str]) -> int:
             return _closed_pipe()
         raise
     except Exception as exc:  # noqa: BLE001 - the boundary: a fault of ours is shown as one sentence
-        return _fail(exc)
+        return _fail(exc, arguments)
     return status if isinstance(status, int) else ExitCode.DONE
 
 
@@ -80,12 +98,24 @@ def _closed_pipe() -> int:
     return ExitCode.DONE
 
 
-def _fail(exc: Exception) -> int:
+def _fail(exc: Exception, arguments: Sequence[str]) -> int:
     error = _describe(exc)
-    if ClientEnvironment.read().debug or "--debug" in sys.argv:
+    environment = ClientEnvironment.read()
+    if environment.debug or "--debug" in arguments:
         traceback.print_exception(exc, file=sys.stderr)
-    report(error)
+    report(error, as_json=(_format_in(arguments) or environment.output) in JSON_FORMATS)
     return error.exit_code
+
+
+def _format_in(arguments: Sequence[str]) -> str | None:
+    """Return what -o says in a command line that could not be understood as a whole."""
+    for option, value in itertools.pairwise([*arguments, ""]):
+        if option in ("-o", "--output"):
+            return value
+        for start in ("--output=", "-o"):
+            if option.startswith(start):
+                return option.removeprefix(start)
+    return None
 
 
 def _describe(exc: Exception) -> CliError:

@@ -1,8 +1,9 @@
 """How a command gets the options that many commands share.
 
 `@command(app, "list", shared=open_session)` gives the command the options of `open_session` besides
-its own, and passes what `open_session` yields as the first argument. Errors are reported here, in
-one place.
+its own, and passes what `open_session` yields as the first argument. A command that declares an
+option of the same name has it its own way, and both get its value. Errors are reported here, in one
+place.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import typer
 from lgserve.cli.environment import ClientEnvironment
 from lgserve.cli.errors import CliError, report, usage_error
 
+#: With these, errors are JSON too.
+JSON_FORMATS = ("json", "jsonl")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -31,16 +34,17 @@ def command(
     """Register `verb(shared, …)` under a name; `translate` names the errors of the layers below."""
 
     def register(verb: Callable[..., None]) -> Callable[..., None]:
-        theirs = _parameters(shared)
-        own = _parameters(verb)[1:]
+        own = {item.name: item for item in _parameters(verb)[1:]}
+        theirs = {item.name: item for item in _parameters(shared)}
+        shown = (own | {name: item for name, item in theirs.items() if name not in own}).values()
 
         def run(**given: Any) -> None:
-            common = {item.name: given.pop(item.name) for item in theirs}
+            common = {name: given[name] for name in theirs}
             with _Reporting(common, translate), shared(**common) as value:
-                verb(value, **given)
+                verb(value, **{name: given[name] for name in own})
 
-        run.__signature__ = inspect.Signature([*own, *theirs])  # type: ignore[attr-defined]
-        run.__annotations__ = {item.name: item.annotation for item in (*own, *theirs)}
+        run.__signature__ = inspect.Signature(list(shown))  # type: ignore[attr-defined]
+        run.__annotations__ = {item.name: item.annotation for item in shown}
         run.__doc__ = verb.__doc__
         app.command(name)(run)
         return verb
@@ -66,7 +70,7 @@ class _Reporting:
     ) -> None:
         environment = ClientEnvironment.read()
         self._debug = bool(common.get("debug")) or environment.debug
-        self._json = (common.get("output") or environment.output) == "json"
+        self._json = (common.get("output") or environment.output) in JSON_FORMATS
         self._translate = translate
 
     def __enter__(self) -> None:

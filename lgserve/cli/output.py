@@ -31,13 +31,14 @@ class Column:
 
     name: str
     path: str
-    kind: Literal["text", "id", "time", "status", "number"] = "text"
+    kind: Literal["text", "id", "time", "status", "number", "json"] = "text"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noun:
     """How the objects of one kind are written."""
 
+    #: What `-o id` writes: a field of the API's, or one that `derive` adds.
     id_field: str
     columns: Sequence[Column]
     #: What the API's object may have, for those who ask for a field that this one lacks.
@@ -64,7 +65,7 @@ class Output:
             columns = self._columns(noun, rows)
             self._table(columns, [noun.derive(row) for row in rows])
         elif self.format == "id":
-            write("".join(f"{row[noun.id_field]}\n" for row in rows))
+            write("".join(f"{noun.derive(row)[noun.id_field]}\n" for row in rows))
         elif self.format == "jsonl":
             write("".join(f"{_json(row)}\n" for row in self._picked(noun, rows)))
         else:
@@ -81,6 +82,13 @@ class Output:
             self._pairs([(c.name, self._text(c, derived)) for c in self._columns(noun, [item])])
         else:
             self._pairs(lines)
+
+    def value(self, value: Any) -> None:
+        """Write a value that is no object of the API's: a state, the result of a run."""
+        if self.format == "jsonl":
+            write(f"{_json(value)}\n")
+        else:
+            self._document(value)
 
     def note(self, text: str) -> None:
         """Say something about the result to people, on stderr."""
@@ -141,13 +149,15 @@ class Output:
 
     def _text(self, column: Column, row: Row) -> str:
         value = _lookup(row, column.path)
-        if value is None or value == {}:
+        if value is None or (value == {} and column.kind != "json"):
             return ""
         if column.kind == "time":
             return self.time(value)
         if column.kind == "id":
             return self.identifier(value)
-        return pairs(value) if isinstance(value, Mapping) else _plain(value)
+        if column.kind == "json" or not isinstance(value, Mapping):
+            return _plain(value)
+        return pairs(value)
 
 
 def write(text: str) -> None:
@@ -181,6 +191,16 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} m {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} m"
+
+
+def size(count: int) -> str:
+    """Write a number of bytes: `16 B`, `1.4 KB`, `48.2 MB`."""
+    amount, unit = float(count), "B"
+    for larger in ("KB", "MB", "GB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
 
 
 def short_id(value: str) -> str:
@@ -248,7 +268,7 @@ def _draw(
     lines = [[_one_line(text) for text in line] for line in cells]
     widths = [max(map(_width, column)) for column in zip(heads, *lines, strict=True)]
     least = [
-        len(head) if c.kind == "text" else w
+        len(head) if c.kind in ("text", "json") else w
         for c, head, w in zip(columns, heads, widths, strict=True)
     ]
     room = shutil.get_terminal_size((100, 24)).columns - 2 * (len(columns) - 1)

@@ -3,6 +3,9 @@
     LgserveError                    500
     ├── InvalidRequestError         422   the request cannot be understood
     ├── BadRequestError             400   understood, but it makes no sense here
+    ├── UnauthorizedError           401   nobody knows who calls
+    ├── ForbiddenError              403   known, but not allowed
+    ├── AuthHandlerError            any   the project's auth handler said so
     ├── NotFoundError               404
     │   └── GraphNotFoundError      404
     ├── ConflictError               409
@@ -10,6 +13,7 @@
     ├── UnavailableError            503   starting or stopping; try later
     ├── GraphLoadError              500   the user's graph cannot be imported or built
     ├── StorageError                500   the database refused
+    ├── EmbeddingError              500   the user's embedding function failed
     └── ConfigurationError                the project's config is wrong; the CLI exits with 3
 
 The class docstring is the default message; `status` is the HTTP status.
@@ -17,13 +21,15 @@ The class docstring is the default message; `status` is the HTTP status.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
 
 
 class LgserveError(Exception):
     """Something went wrong inside lgserve."""
 
-    status: ClassVar[int] = 500
+    status: int = 500
+    #: Headers of the answer.
+    headers: Mapping[str, str] = {}
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.__doc__)
@@ -44,6 +50,28 @@ class BadRequestError(LgserveError):
     """The request cannot be carried out as given."""
 
     status = 400
+
+
+class UnauthorizedError(LgserveError):
+    """Authentication is needed: send a valid API key or token."""
+
+    status = 401
+    headers = {"WWW-Authenticate": "Bearer"}  # noqa: RUF012 - as above
+
+
+class ForbiddenError(LgserveError):
+    """Forbidden"""
+
+    status = 403
+
+
+class AuthHandlerError(LgserveError):
+    """The project's auth handler refused the request."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = dict(headers or {})
 
 
 class NotFoundError(LgserveError):
@@ -88,3 +116,7 @@ class ConfigurationError(LgserveError):
     def __init__(self, message: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class EmbeddingError(LgserveError):
+    """The project's embedding function failed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from random import SystemRandom
 from uuid import UUID, uuid4, uuid5
 
@@ -35,6 +36,11 @@ def new_random_id() -> str:
 def system_assistant_id(graph_id: str) -> str:
     """Return the id of the assistant every graph has from the start."""
     return str(uuid5(SYSTEM_ASSISTANT_NAMESPACE, graph_id))
+
+
+def is_system_assistant(assistant_id: str, graph_ids: Iterable[str]) -> bool:
+    """Tell whether the id is that of a graph's own assistant."""
+    return any(assistant_id == system_assistant_id(graph_id) for graph_id in graph_ids)
 
 
 def parse_uuid(text: str) -> str | None:

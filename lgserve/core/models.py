@@ -95,6 +95,8 @@ class Run:
     resumable: bool = False
     #: True if this claim is not the run's first: it may have steps behind it.
     resumed: bool = False
+    #: All that is known of who created it, for its own code only; None if there are no secrets.
+    user: Json | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +147,25 @@ class RunResult:
 
     body: Json
     status: RunStatus | Literal["deleted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """How much there is, of all owners; each status is named, also with 0."""
+
+    assistants: int
+    threads: Mapping[str, int]
+    runs: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """How long runs that are due have been waiting, in seconds; None if none is."""
+
+    longest: float | None = None
+    median: float | None = None
+    #: Of runs whose thread has no running run.
+    longest_unblocked: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

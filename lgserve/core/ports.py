@@ -28,7 +28,10 @@ from lgserve.core.models import (
     StreamEvent,
     Thread,
     ThreadFilter,
+    Totals,
+    Waiting,
 )
+from lgserve.core.principals import Action, ApiKey, IncomingRequest, Principal, Resource
 from lgserve.core.vocabulary import CancelAction, RunStatus
 
 T = TypeVar("T")
@@ -240,6 +243,38 @@ class RunEvents(Protocol):
         ...
 
 
+class Statistics(Protocol):
+    """How much there is: figures over all owners, without a trace of any row."""
+
+    def totals(self) -> Totals:
+        """Return how much there is; kept, not counted: as fast with any number of threads."""
+        ...
+
+    def waiting(self) -> Waiting:
+        """Return how long runs that are due have been waiting."""
+        ...
+
+
+class ApiKeys(Protocol):
+    """Keys that open the API."""
+
+    def find(self, key_id: str) -> ApiKey | None:
+        """Return the key, revoked or not, or None."""
+        ...
+
+    def insert(self, key: ApiKey) -> None:
+        """Add a key."""
+        ...
+
+    def search(self, owner: str | None) -> list[ApiKey]:
+        """Return all keys, or those of an owner, newest first."""
+        ...
+
+    def revoke(self, key_id: str, now: str) -> bool:
+        """Make a key open nothing from now on; False if it is unknown or was revoked before."""
+        ...
+
+
 class Transaction(Protocol):
     """One unit of work over all nouns."""
 
@@ -251,6 +286,10 @@ class Transaction(Protocol):
     def runs(self) -> Runs: ...  # noqa: D102
     @property
     def events(self) -> RunEvents: ...  # noqa: D102
+    @property
+    def api_keys(self) -> ApiKeys: ...  # noqa: D102
+    @property
+    def statistics(self) -> Statistics: ...  # noqa: D102
 
 
 class Storage(Protocol):
@@ -269,6 +308,10 @@ class Storage(Protocol):
 
         Writes of one caller are carried out in the order of their calls.
         """
+        ...
+
+    def size(self) -> int:
+        """Return the bytes the database takes; fast, on the caller's thread."""
         ...
 
 
@@ -440,6 +483,40 @@ class Checkpointers(Protocol):
 
     def shared(self) -> Any:
         """Return the saver for reads and updates of state."""
+        ...
+
+
+class Authenticator(Protocol):
+    """Who is it, may they, and which rows are theirs. A server without one is open to everybody."""
+
+    async def authenticate(self, request: IncomingRequest) -> Principal:
+        """Return who calls.
+
+        Raises:
+            UnauthorizedError: no credentials, or wrong ones.
+            AuthHandlerError: the project's handler refused.
+        """
+        ...
+
+    async def authorize(
+        self, principal: Principal, resource: Resource, action: Action, value: dict[str, Any]
+    ) -> Scope:
+        """Return what a row must contain for the principal to act on it.
+
+        `value` is what is asked for; it may be changed, and what it says then is what is done.
+
+        Raises:
+            ForbiddenError: the principal may not.
+            AuthHandlerError: the project's handler refused.
+        """
+        ...
+
+    def scope(self, principal: Principal) -> Scope:
+        """Return the scope of all that is the principal's, whatever is done with it.
+
+        Raises:
+            ForbiddenError: that depends on what is done: `authorize` has to be asked.
+        """
         ...
 
 

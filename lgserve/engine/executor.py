@@ -16,12 +16,15 @@ from uuid import UUID
 from langgraph.errors import GraphDrained
 
 from lgserve import jsonio
-from lgserve.core.models import EMPTY_OBJECT, Json, Run
+from lgserve.core.models import EMPTY_OBJECT, EVERYTHING, Json, Run, Scope
+from lgserve.core.principals import Principal
 from lgserve.core.vocabulary import API_LEVEL
 from lgserve.engine.failures import error_object
 from lgserve.engine.run_input import at_newest, has_begun, run_input
+from lgserve.engine.run_metrics import TokenUsage
 from lgserve.engine.stream_modes import ChunkEncoder, frame, langgraph_modes
 from lgserve.services.state_view import interrupts_by_task
+from lgserve.services.thread_state import stored_user
 
 if TYPE_CHECKING:
     from lgserve.core.ports import Graphs, RunLog, RunSaver
@@ -102,6 +105,8 @@ class RunExecutor:
     #: Makes what a graph takes as its context: `(graph, given) -> context`.
     context_for: Callable[[Any, Mapping[str, Any]], Any]
     trim: Callable[[BaseException], str] = field(default=str)
+    #: The scope in which a run's code finds the store, by its user's identity.
+    store_scope: Callable[[str], Scope] = field(default=lambda _: EVERYTHING)
 
     async def execute(self, execution: Execution) -> Outcome:
         """Run the graph to its end and return how it ended; never raises for user code."""
@@ -110,15 +115,17 @@ class RunExecutor:
         self._emit(execution, "metadata", {"run_id": run.run_id, "attempt": run.attempt})
         seen = _Seen()
         config = self._config(run, kwargs["config"])
+        user = config["configurable"].get("langgraph_auth_user")
         try:
             async with self.graphs.open(
                 run.graph_id,
                 config,
                 access_context="threads.create_run",
-                store=self.store,
+                store=self._store(user),
+                user=user,
                 context=kwargs["context"],
             ) as opened:
-                graph = self._attach(opened, execution)
+                graph = self._attach(opened, execution, user)
                 return await self._run(graph, config, kwargs, execution, seen)
         except asyncio.CancelledError:
             return self._stopped(execution)
@@ -171,11 +178,14 @@ class RunExecutor:
             else graph.astream(given, config, **options)
         )
         subgraphs = kwargs["subgraphs"]
+        usage = TokenUsage(execution.run.graph_id)
         log = execution.log
         async for part in parts:
             namespace, mode, chunk = part if subgraphs else ((), *part)
             if not namespace:
                 _notice(seen, mode, chunk)
+            if mode in ("updates", "values"):
+                usage.notice(namespace, mode, chunk)
             _check_not_blocked(execution)
             if log.wanted:
                 for name, text in encoder.encode(namespace, mode, chunk):
@@ -246,9 +256,14 @@ class RunExecutor:
             execution.events += 1
             execution.log.append(*frame(name, jsonio.dumps_wire(body)))
 
-    def _attach(self, graph: Any, execution: Execution) -> Any:
+    def _attach(self, graph: Any, execution: Execution, user: Principal | None) -> Any:
         saver = execution.saver.saver if execution.saver is not None else None
-        return graph.copy(update={"checkpointer": saver, "store": self.store})
+        return graph.copy(update={"checkpointer": saver, "store": self._store(user)})
+
+    def _store(self, user: Principal | None) -> Any:
+        """Return the store as the run's user sees it."""
+        scope = self.store_scope("" if user is None else user.identity)
+        return self.store.for_scope(scope) if scope else self.store
 
     def _config(self, run: Run, stored: Mapping[str, Any]) -> dict[str, Any]:
         metadata = {
@@ -261,9 +276,18 @@ class RunExecutor:
         return {
             "run_name": run.graph_id,
             **stored,
+            "configurable": _with_user(run, stored["configurable"]),
             "run_id": UUID(run.run_id),
             "metadata": {**metadata, **ids},
         }
+
+
+def _with_user(run: Run, configurable: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configurable with all that is known of the user, secrets included."""
+    user = stored_user(configurable)
+    if user is not None and run.user is not None:
+        user = Principal(jsonio.loads(run.user))
+    return {**configurable, "langgraph_auth_user": user}
 
 
 class BlockingError(RuntimeError):

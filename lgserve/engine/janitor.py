@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from lgserve.core.ports import Clock, Storage
 
 _INTERVAL_SECONDS = 60.0
+
+_log = logging.getLogger("lgserve")
 
 
 class Sweepable(Protocol):
@@ -27,21 +30,40 @@ class Janitor:
     """Runs beside the server; everything it does could be done later as well."""
 
     def __init__(
-        self, storage: Storage, store: Sweepable, clock: Clock, log_ttl_seconds: float
+        self,
+        storage: Storage,
+        store: Sweepable,
+        clock: Clock,
+        log_ttl_seconds: float,
+        store_interval_seconds: float = _INTERVAL_SECONDS,
     ) -> None:
         self._storage = storage
         self._store = store
         self._clock = clock
         self._log_ttl = timedelta(seconds=log_ttl_seconds)
+        self._store_interval = store_interval_seconds
 
     async def run(self) -> None:
         """Sweep now and then, until cancelled."""
-        while True:
-            await self.sweep()
-            await asyncio.sleep(_INTERVAL_SECONDS)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_repeat(self.sweep_logs, _INTERVAL_SECONDS))
+            group.create_task(_repeat(self.sweep_store, self._store_interval))
 
-    async def sweep(self) -> None:
-        """Delete what has expired."""
+    async def sweep_logs(self) -> None:
+        """Delete the logs that nobody may resume any more."""
         ended_before = to_iso(self._clock.now() - self._log_ttl)
         await self._storage.write(lambda tx: tx.events.delete_before(ended_before))
+
+    async def sweep_store(self) -> None:
+        """Delete the store items that have expired."""
         await self._store.sweep()
+
+
+async def _repeat(sweep: Callable[[], Coroutine[None, None, None]], seconds: float) -> None:
+    """Sweep again and again; a database that refuses is asked again the next time."""
+    while True:
+        try:
+            await sweep()
+        except Exception as exc:  # noqa: BLE001 - the database may refuse in many ways, for a while
+            _log.warning("sweeping failed: %r", exc)
+        await asyncio.sleep(seconds)

@@ -22,6 +22,16 @@ class Start:
     tick: float = field(default_factory=time.monotonic)
 
 
+def queued_seconds(run: Run, start: Start) -> float:
+    """Return how long a run waited from when it was due until it was started."""
+    return max(0.0, start.moment - datetime.fromisoformat(run.due_at).timestamp())
+
+
+def elapsed_seconds(start: Start) -> float:
+    """Return how long a run has been executing."""
+    return time.monotonic() - start.tick
+
+
 def record(event: str, run: Run) -> None:
     """Say that something happened to a run."""
     if _log.isEnabledFor(logging.INFO):
@@ -36,8 +46,8 @@ def record_end(run: Run, start: Start, end: Settlement, outcome: Outcome, events
         "event": "finished",
         **_names(run),
         "status": end.status,
-        "seconds": time.monotonic() - start.tick,
-        "queue_seconds": max(0.0, start.moment - datetime.fromisoformat(run.due_at).timestamp()),
+        "seconds": elapsed_seconds(start),
+        "queue_seconds": queued_seconds(run, start),
         "events": events,
         "error": _text(end.error),
         "error_details": outcome.details,

@@ -21,9 +21,17 @@ from lgserve.core.models import EVERYTHING, Json, Run, Settlement
 from lgserve.engine.endings import outcome_of, result_of, settlement
 from lgserve.engine.executor import Execution, Outcome, RunExecutor
 from lgserve.engine.failures import error_object
-from lgserve.engine.run_records import Start, record, record_end
+from lgserve.engine.run_metrics import count_end, count_start
+from lgserve.engine.run_records import (
+    Start,
+    elapsed_seconds,
+    queued_seconds,
+    record,
+    record_end,
+)
 from lgserve.engine.stream_modes import frame
 from lgserve.engine.tasks import TaskSet
+from lgserve.metrics import ACTIVE_RUNS
 from lgserve.services.results import error_result
 
 if TYPE_CHECKING:
@@ -278,9 +286,11 @@ class RunWorker:
         A run whose end cannot be written loses its lease: it is tried again from its checkpoint.
         """
         run = active.run
+        ACTIVE_RUNS.inc()
         try:
             execution = active.execution = await self._prepare(run)
             await self._heed_cancel(active)
+            count_start(run.graph_id, queued_seconds(run, active.start))
             record("started", run)
             try:
                 return await self._settle(active, execution, await self._execute(active, execution))
@@ -293,6 +303,7 @@ class RunWorker:
             await self._streams.close(run.run_id, error_result(error))
             return None
         finally:
+            ACTIVE_RUNS.dec()
             del self._active[run.run_id]
 
     async def _prepare(self, run: Run) -> Execution:
@@ -361,6 +372,7 @@ class RunWorker:
         )
         if outcome.kind == "stopped" and outcome.values is None:
             await self._look_again(run, end)
+        count_end(run.graph_id, elapsed_seconds(active.start), end.error)
         await self._streams.close(run.run_id, result_of(end, outcome))
         record_end(run, active.start, end, outcome, execution.events)
         return following

@@ -14,8 +14,14 @@ from lgserve.core.errors import (
     InvalidRequestError,
     NotFoundError,
 )
-from lgserve.core.ids import new_random_id, parse_uuid, system_assistant_id
+from lgserve.core.ids import (
+    is_system_assistant,
+    new_random_id,
+    parse_uuid,
+    system_assistant_id,
+)
 from lgserve.core.models import EVERYTHING, Assistant, AssistantFilter, Page, Scope
+from lgserve.core.scopes import stamp
 from lgserve.services.merging import mirrored
 
 if TYPE_CHECKING:
@@ -76,6 +82,10 @@ class AssistantService:
             return system_assistant_id(assistant_or_graph_id)
         raise InvalidRequestError("Invalid assistant ID: must be a UUID or the id of a graph")
 
+    def is_system(self, assistant_id: str) -> bool:
+        """Tell whether the id is that of a graph's own assistant."""
+        return is_system_assistant(assistant_id, self.graphs.ids())
+
     async def create(
         self,
         *,
@@ -97,7 +107,7 @@ class AssistantService:
             graph_id,
             to_iso(self.clock.now()),
             name=name or "Untitled",
-            metadata={**metadata, **scope},
+            metadata={**metadata, **stamp(scope)},
             config=config,
             context=context,
             description=description,
@@ -132,12 +142,14 @@ class AssistantService:
             stored = tx.assistants.find(resolved, scope)
             if stored is None:
                 raise NotFoundError(f"Assistant {resolved} not found")
-            return tx.assistants.add_version(_patched(stored, patch, now))
+            return tx.assistants.add_version(_patched(stored, patch, now, scope))
 
         return await self.storage.write(work)
 
-    async def delete(self, assistant_id: str, scope: Scope, *, delete_threads: bool) -> None:
-        """Delete an assistant; with `delete_threads` also the threads that ran it last."""
+    async def delete(
+        self, assistant_id: str, scope: Scope, *, delete_threads: Scope | None
+    ) -> None:
+        """Delete an assistant; also the threads within `delete_threads` that ran it last."""
         resolved = self.resolve(assistant_id)
 
         def work(tx: Transaction) -> None:
@@ -146,8 +158,8 @@ class AssistantService:
             tx.assistants.delete(resolved)
 
         await self.storage.write(work)
-        if delete_threads:
-            await self.threads.delete_of_assistant(resolved, scope)
+        if delete_threads is not None:
+            await self.threads.delete_of_assistant(resolved, delete_threads)
 
     async def search(
         self, where: AssistantFilter, page: Page, scope: Scope
@@ -213,7 +225,7 @@ def _new(
     )
 
 
-def _patched(stored: Assistant, patch: AssistantPatch, now: str) -> Assistant:
+def _patched(stored: Assistant, patch: AssistantPatch, now: str, scope: Scope) -> Assistant:
     """Return the assistant with the patch: metadata merged, config and context replaced."""
     config, context = stored.config, stored.context
     if patch.config is not None or patch.context is not None:
@@ -226,7 +238,8 @@ def _patched(stored: Assistant, patch: AssistantPatch, now: str) -> Assistant:
             context = jsonio.dumps_wire(mirrored_context)
     metadata = stored.metadata
     if patch.metadata is not None:
-        metadata = jsonio.dumps_wire({**jsonio.loads(stored.metadata), **patch.metadata})
+        merged = {**jsonio.loads(stored.metadata), **patch.metadata, **stamp(scope)}
+        metadata = jsonio.dumps_wire(merged)
     return replace(
         stored,
         graph_id=patch.graph_id or stored.graph_id,

@@ -46,11 +46,15 @@ def run_configurable(
     request: Mapping[str, Any],
     server: Mapping[str, Any],
 ) -> Object:
-    """Return a run's configurable; the server's keys cannot be forged, but `user_id` and the
-    request id that a client gave are kept. LangGraph's own switches are not a client's to set.
+    """Return a run's configurable; the server's keys cannot be forged, but the request id that a
+    client gave is kept, and its `user_id` where nobody is authenticated. LangGraph's own switches
+    are not a client's to set.
     """
     given = {**assistant, **thread, **request}
-    kept = {key: given[key] for key in ("user_id", "langgraph_request_id") if given.get(key)}
+    own = (
+        ("langgraph_request_id",) if server.get("user_id") else ("user_id", "langgraph_request_id")
+    )
+    kept = {key: given[key] for key in own if given.get(key)}
     honest = {key: given[key] for key in given if not key.startswith(_NOT_THE_CLIENTS)}
     return {**honest, **server, **kept}
 

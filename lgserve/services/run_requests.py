@@ -11,7 +11,8 @@ from lgserve import jsonio
 from lgserve.core.clock import to_iso
 from lgserve.core.errors import BadRequestError, InvalidRequestError
 from lgserve.core.ids import new_id
-from lgserve.core.models import Assistant, Json, Run, Thread
+from lgserve.core.models import Assistant, Json, Run, Scope, Thread
+from lgserve.core.principals import Principal
 from lgserve.services import merging
 
 if TYPE_CHECKING:
@@ -48,6 +49,12 @@ class RunRequest:
     durability: Durability = "async"
     #: From the `x-request-id` header.
     request_id: str | None = None
+    #: The id it gets; None lets the server choose.
+    run_id: str | None = None
+    #: Who asks; None on a server that does not ask who does.
+    user: Principal | None = None
+    #: What the assistant must contain; None asks what is asked of the thread.
+    assistant_scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +95,7 @@ def plan_run(
     Raises:
         BadRequestError: `config.configurable` and `context` are both given.
     """
-    run_id = new_id()
+    run_id = request.run_id or new_id()
     thread_metadata = {**jsonio.loads(thread.metadata), **assistant_metadata(assistant)}
     metadata = _run_metadata(request, assistant, {} if stateless else thread_metadata)
     config, context = _config_and_context(request, assistant, thread, metadata, run_id, now)
@@ -110,6 +117,7 @@ def plan_run(
         epoch=0,
         temporary=temporary,
         resumable=request.stream_resumable,
+        user=_private(request.user),
     )
     return PlannedRun(
         run=run,
@@ -130,6 +138,11 @@ def _run_metadata(
     )
 
 
+def _private(user: Principal | None) -> Json | None:
+    """Return what is known of a user if the run's object cannot show it all."""
+    return jsonio.dumps(user) if user is not None and user.has_secrets else None
+
+
 def _thread_config(request: RunRequest, assistant: Assistant, thread: Thread) -> Json:
     if thread.status == "busy":
         return thread.config
@@ -137,6 +150,15 @@ def _thread_config(request: RunRequest, assistant: Assistant, thread: Thread) ->
         jsonio.loads(assistant.config), jsonio.loads(thread.config), request.config
     )
     return jsonio.dumps(merged)
+
+
+def _without_auth(configurable: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a client's configurable without what only the server may say."""
+    return {
+        name: value
+        for name, value in configurable.items()
+        if not name.startswith("langgraph_auth_")
+    }
 
 
 def _config_and_context(
@@ -148,14 +170,16 @@ def _config_and_context(
     now: datetime,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the config and the context a run executes with."""
-    requested = dict(request.config.get("configurable") or {})
+    requested = _without_auth(request.config.get("configurable") or {})
     if requested and request.context:
         raise BadRequestError(merging.BOTH_GIVEN)
     context = merging.run_context(jsonio.loads(assistant.context), dict(request.context), requested)
+    user = request.user
+    identity = "" if user is None else user.identity
     server: dict[str, Any] = {
-        "langgraph_auth_user": None,
-        "langgraph_auth_user_id": "",
-        "langgraph_auth_permissions": [],
+        "langgraph_auth_user": None if user is None else user.public,
+        "langgraph_auth_user_id": identity,
+        "langgraph_auth_permissions": [] if user is None else user.permissions,
         "langgraph_request_id": request.request_id or new_id(),
         "__request_start_time_ms__": int(now.timestamp() * 1000),
         "__after_seconds__": request.after_seconds,
@@ -163,7 +187,7 @@ def _config_and_context(
         "thread_id": thread.thread_id,
         "graph_id": assistant.graph_id,
         "assistant_id": assistant.assistant_id,
-        "user_id": "",
+        "user_id": identity,
     }
     assistant_config = jsonio.loads(assistant.config)
     configurable = merging.run_configurable(

@@ -17,7 +17,7 @@ from lgserve.core.errors import (
     LgserveError,
     NotFoundError,
 )
-from lgserve.core.ids import new_id, parse_uuid, system_assistant_id
+from lgserve.core.ids import is_system_assistant, new_id, parse_uuid, system_assistant_id
 from lgserve.core.models import (
     EMPTY_OBJECT,
     EVERYTHING,
@@ -28,6 +28,7 @@ from lgserve.core.models import (
     StreamEvent,
     Thread,
 )
+from lgserve.core.scopes import stamp
 from lgserve.core.vocabulary import ACTIVE_RUN_STATUSES
 from lgserve.services.following import LateFollower, told_event
 from lgserve.services.results import error_result, rolled_back_result
@@ -297,7 +298,8 @@ class RunService:
         owner: str | None,
     ) -> tuple[Run, list[Run]]:
         """Do all of a creation that needs the database; return the run and those it replaces."""
-        assistant = tx.assistants.find(assistant_id, scope) or _system(tx, assistant_id)
+        readable = scope if request.assistant_scope is None else request.assistant_scope
+        assistant = tx.assistants.find(assistant_id, readable) or self._system(tx, assistant_id)
         if assistant is None:
             raise NotFoundError(_NO_PARENT)
         now = self.clock.now()
@@ -324,11 +326,18 @@ class RunService:
             if request.if_not_exists != "create":
                 raise NotFoundError(_NO_PARENT)
         of_config = request.config.get("metadata") or {}
-        metadata = {**assistant_metadata(assistant), **of_config, **request.metadata, **scope}
+        given = {**assistant_metadata(assistant), **of_config, **request.metadata}
+        metadata = {**given, **stamp(scope)}
         made = new_thread(thread_id or new_id(), metadata, to_iso(self.clock.now()))
         if not tx.threads.insert(made):
             raise NotFoundError(_NO_PARENT)
         return made
+
+    def _system(self, tx: Transaction, assistant_id: str) -> Assistant | None:
+        """Return a system assistant: it belongs to nobody and everybody may run it."""
+        if not is_system_assistant(assistant_id, self.graphs.ids()):
+            return None
+        return tx.assistants.find(assistant_id, {"created_by": "system"})
 
     def _resolve(self, assistant_id: str) -> str:
         found = parse_uuid(assistant_id)
@@ -346,11 +355,6 @@ class RunService:
 async def _to_its_end(work: Coroutine[Any, Any, object]) -> None:
     """Carry something out, even if who awaits it is cancelled meanwhile (again)."""
     await asyncio.shield(asyncio.ensure_future(work))
-
-
-def _system(tx: Transaction, assistant_id: str) -> Assistant | None:
-    """Return a system assistant: it belongs to nobody and everybody may run it."""
-    return tx.assistants.find(assistant_id, {"created_by": "system"})
 
 
 def _check_checkpoint(tx: Transaction, thread_id: str, checkpoint: Mapping[str, Any]) -> None:

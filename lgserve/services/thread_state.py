@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -22,7 +22,8 @@ from lgserve.core.errors import (
     GraphNotFoundError,
     NotFoundError,
 )
-from lgserve.core.models import Json, Run, Scope, Thread
+from lgserve.core.models import EVERYTHING, Json, Run, Scope, Thread
+from lgserve.core.principals import Principal
 from lgserve.services.state_view import (
     empty_view,
     interrupts_by_task,
@@ -49,6 +50,11 @@ class StateUpdate:
     checkpoint: Mapping[str, Any]
 
 
+def _open_store(identity: str) -> Scope:
+    del identity
+    return EVERYTHING
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadStateService:
     """Reads and updates of state and history."""
@@ -60,6 +66,8 @@ class ThreadStateService:
     user_loop: UserLoop
     clock: Clock
     holds: ThreadHolds = field(default_factory=ThreadHolds)
+    #: The scope in which the code of a user finds the store, by the user's identity.
+    store_scope: Callable[[str], Scope] = _open_store
 
     async def get(
         self,
@@ -69,6 +77,7 @@ class ThreadStateService:
         *,
         subgraphs: bool,
         select: Sequence[str],
+        user: Principal | None = None,
     ) -> Json:
         """Return the latest state, or that of a checkpoint; a thread that has none is empty.
 
@@ -81,7 +90,7 @@ class ThreadStateService:
             return _missing(named) if named else jsonio.dumps(selected(empty_view(), select))
 
         async def work() -> Json:
-            async with self._graph(thread, config, "threads.read") as graph:
+            async with self._graph(thread, config, "threads.read", user) as graph:
                 snapshot = await _of_subgraph(graph.aget_state(config, subgraphs=subgraphs))
                 if named and snapshot.created_at is None:
                     return _missing(named)
@@ -99,6 +108,7 @@ class ThreadStateService:
         checkpoint: Mapping[str, Any],
         scope: Scope,
         select: Sequence[str],
+        user: Principal | None = None,
     ) -> Json:
         """Return states, newest first, as a JSON array; of each the selected members."""
         thread = await self._thread(thread_id, scope)
@@ -108,7 +118,7 @@ class ThreadStateService:
         earlier = thread_config(thread_id, before) if before else None
 
         async def work() -> Json:
-            async with self._graph(thread, config, "threads.read") as graph:
+            async with self._graph(thread, config, "threads.read", user) as graph:
                 states = graph.aget_state_history(
                     config, filter=metadata, before=earlier, limit=limit
                 )
@@ -116,7 +126,9 @@ class ThreadStateService:
 
         return await self.user_loop.run(work)
 
-    async def update(self, thread_id: str, update: StateUpdate, scope: Scope) -> Json:
+    async def update(
+        self, thread_id: str, update: StateUpdate, scope: Scope, user: Principal | None = None
+    ) -> Json:
         """Write to the state of an idle thread; the new checkpoint becomes its latest.
 
         Raises:
@@ -124,13 +136,18 @@ class ThreadStateService:
             ConflictError: the thread has runs in flight.
         """
         # A client that goes must not leave an update half-way.
-        return await asyncio.shield(asyncio.ensure_future(self._update(thread_id, update, scope)))
+        updating = self._update(thread_id, update, scope, user)
+        return await asyncio.shield(asyncio.ensure_future(updating))
 
-    async def _update(self, thread_id: str, update: StateUpdate, scope: Scope) -> Json:
+    async def _update(
+        self, thread_id: str, update: StateUpdate, scope: Scope, user: Principal | None
+    ) -> Json:
         async with self.holds.hold(thread_id):
-            return await self._update_held(thread_id, update, scope)
+            return await self._update_held(thread_id, update, scope, user)
 
-    async def _update_held(self, thread_id: str, update: StateUpdate, scope: Scope) -> Json:
+    async def _update_held(
+        self, thread_id: str, update: StateUpdate, scope: Scope, user: Principal | None
+    ) -> Json:
         thread = await self._thread(thread_id, scope)
         graph_id = graph_id_of(thread)
         if graph_id is None:
@@ -146,7 +163,7 @@ class ThreadStateService:
         config["configurable"]["graph_id"] = graph_id  # goes into the checkpoint's metadata
 
         async def work() -> tuple[Json, Json, Json, bool]:
-            async with self._graph(thread, config, "threads.update") as graph:
+            async with self._graph(thread, config, "threads.update", user) as graph:
                 values = _as_updates(update.values)
                 new = await _user_errors(graph.aupdate_state(config, values, update.as_node))
                 snapshot = await graph.aget_state(thread_config(thread_id, {}))
@@ -184,13 +201,15 @@ class ThreadStateService:
             return
         await self._settle(thread_id, values, interrupts, error, has_next=has_next)
 
-    async def values(self, thread: Thread, checkpoint_id: str | None = None) -> Json | None:
+    async def values(
+        self, thread: Thread, checkpoint_id: str | None = None, user: Principal | None = None
+    ) -> Json | None:
         """Return a thread's root values, at a checkpoint or the latest."""
         chosen = {"checkpoint_id": checkpoint_id} if checkpoint_id else {}
         config = thread_config(thread.thread_id, chosen)
 
         async def work() -> Json:
-            async with self._graph(thread, config, "threads.read") as graph:
+            async with self._graph(thread, config, "threads.read", user) as graph:
                 return jsonio.dumps_wire((await graph.aget_state(config)).values)
 
         try:
@@ -215,10 +234,14 @@ class ThreadStateService:
         return await self.user_loop.run(work)
 
     def _graph(
-        self, thread: Thread, config: Mapping[str, Any], access_context: str
+        self,
+        thread: Thread,
+        config: Mapping[str, Any],
+        access_context: str,
+        user: Principal | None = None,
     ) -> AbstractAsyncContextManager[Any]:
         stored = jsonio.loads(thread.config).get("configurable", {})
-        return self._open(graph_id_of(thread) or "", stored, config, access_context)
+        return self._open(graph_id_of(thread) or "", stored, config, access_context, user)
 
     @asynccontextmanager
     async def _open(
@@ -227,15 +250,21 @@ class ThreadStateService:
         stored: Mapping[str, Any],
         config: Mapping[str, Any],
         access_context: str,
+        user: Principal | None = None,
     ) -> AsyncIterator[Any]:
-        """Enter a graph, attached to what is stored; `stored` is a thread's or a run's config."""
-        merged = {"configurable": {**stored, **config["configurable"], "graph_id": graph_id}}
+        """Enter a graph, attached to what is stored; `stored` is a thread's or a run's config.
+
+        It is opened for the user, or for the one whose run it was.
+        """
+        user = user or stored_user(stored)
+        configurable = {**stored, **config["configurable"], "graph_id": graph_id}
+        merged = {"configurable": {**configurable, **_auth_members(user)}}
+        scope = self.store_scope("" if user is None else user.identity)
+        store = self.store.for_scope(scope) if scope else self.store
         async with self.graphs.open(
-            graph_id, merged, access_context=access_context, store=self.store
+            graph_id, merged, access_context=access_context, store=store, user=user
         ) as graph:
-            yield graph.copy(
-                update={"checkpointer": self.checkpointers.shared(), "store": self.store}
-            )
+            yield graph.copy(update={"checkpointer": self.checkpointers.shared(), "store": store})
 
     async def _thread(self, thread_id: str, scope: Scope) -> Thread:
         found = await self.storage.lookup(lambda tx: tx.threads.find(thread_id, scope))
@@ -274,6 +303,22 @@ class ThreadStateService:
             )
 
         await self.storage.write(work)
+
+
+def stored_user(configurable: Mapping[str, Any]) -> Principal | None:
+    """Return the user that a run's config names; None if nobody was authenticated."""
+    found = configurable.get("langgraph_auth_user")
+    return Principal(found) if isinstance(found, dict) and found.get("identity") else None
+
+
+def _auth_members(user: Principal | None) -> dict[str, Any]:
+    if user is None:
+        return {}
+    return {
+        "langgraph_auth_user": user,
+        "langgraph_auth_user_id": user.identity,
+        "langgraph_auth_permissions": user.permissions,
+    }
 
 
 def graph_id_of(thread: Thread) -> str | None:

@@ -11,9 +11,11 @@ from lgserve.core.clock import to_iso
 from lgserve.core.errors import ConflictError, NotFoundError
 from lgserve.core.ids import new_id
 from lgserve.core.models import EMPTY_OBJECT, Page, Scope, Thread, ThreadFilter
+from lgserve.core.scopes import stamp
 
 if TYPE_CHECKING:
     from lgserve.core.ports import Clock, Storage, Transaction
+    from lgserve.core.principals import Principal
     from lgserve.core.vocabulary import IfExists
     from lgserve.services.cancelling import Canceller
     from lgserve.services.thread_state import ThreadStateService
@@ -42,7 +44,9 @@ class ThreadService:
         scope: Scope,
     ) -> Thread:
         """Create a thread, or return the one that has this id if `if_exists` allows."""
-        wanted = new_thread(thread_id or new_id(), {**metadata, **scope}, to_iso(self.clock.now()))
+        wanted = new_thread(
+            thread_id or new_id(), {**metadata, **stamp(scope)}, to_iso(self.clock.now())
+        )
 
         def work(tx: Transaction) -> Thread:
             if tx.threads.insert(wanted):
@@ -54,15 +58,19 @@ class ThreadService:
 
         return await self.storage.write(work)
 
-    async def get(self, thread_id: str, scope: Scope) -> Thread:
+    async def get(self, thread_id: str, scope: Scope, user: Principal | None = None) -> Thread:
         """Return a thread, with its values."""
         found = await self.storage.lookup(lambda tx: tx.threads.find(thread_id, scope))
         if found is None:
             raise thread_not_found(thread_id)
-        return await self._with_values(found)
+        return await self._with_values(found, user)
 
     async def update(
-        self, thread_id: str, metadata: Mapping[str, Any] | None, scope: Scope
+        self,
+        thread_id: str,
+        metadata: Mapping[str, Any] | None,
+        scope: Scope,
+        user: Principal | None = None,
     ) -> Thread:
         """Merge metadata into a thread's."""
         now = to_iso(self.clock.now())
@@ -72,12 +80,12 @@ class ThreadService:
             if stored is None:
                 raise NotFoundError
             merged = jsonio.dumps_wire(
-                {**jsonio.loads(stored.metadata), **(metadata or {}), **scope}
+                {**jsonio.loads(stored.metadata), **(metadata or {}), **stamp(scope)}
             )
             tx.threads.set_metadata(thread_id, merged, now)
             return replace(stored, metadata=merged, updated_at=now)
 
-        return await self._with_values(await self.storage.write(work))
+        return await self._with_values(await self.storage.write(work), user)
 
     async def delete(self, thread_id: str, scope: Scope) -> None:
         """Stop the thread's runs, then delete it with all that is its own."""
@@ -94,14 +102,20 @@ class ThreadService:
                 await self._delete(thread.thread_id)
 
     async def search(
-        self, where: ThreadFilter, page: Page, scope: Scope, *, values: bool
+        self,
+        where: ThreadFilter,
+        page: Page,
+        scope: Scope,
+        *,
+        values: bool,
+        user: Principal | None = None,
     ) -> tuple[list[Thread], int]:
         """Return a page of matching threads and how many there are; with `values` if asked."""
         found, total = await self.storage.read(
             lambda tx: (tx.threads.search(where, page, scope), tx.threads.count(where, scope))
         )
         if values:
-            found = [await self._with_values(thread) for thread in found]
+            found = [await self._with_values(thread, user) for thread in found]
         return found, total
 
     async def count(self, where: ThreadFilter, scope: Scope) -> int:
@@ -115,11 +129,11 @@ class ThreadService:
             await self.canceller.stop_thread(thread_id)
             deleted = await self.storage.write(lambda tx: _delete_idle(tx, thread_id))
 
-    async def _with_values(self, thread: Thread) -> Thread:
+    async def _with_values(self, thread: Thread, user: Principal | None) -> Thread:
         """Return the thread with values that were too large to stand in its row."""
         if not thread.values_in_state:
             return thread
-        return replace(thread, values=await self.state.values(thread))
+        return replace(thread, values=await self.state.values(thread, user=user))
 
 
 def _delete_idle(tx: Transaction, thread_id: str) -> bool:

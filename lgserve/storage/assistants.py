@@ -33,7 +33,7 @@ class SqliteAssistants:
     def find(self, assistant_id: str, scope: Scope) -> Assistant | None:
         """Return the assistant, or None."""
         where = Where(["assistant_id = ?"], [assistant_id])
-        where.add_contains("metadata", scope)
+        where.add_scope("metadata", scope)
         row = self._db.execute(
             f"SELECT {_COLUMNS} FROM assistants{where.sql}", where.parameters
         ).fetchone()
@@ -118,7 +118,7 @@ class SqliteAssistants:
 
 def _where(wanted: AssistantFilter, scope: Scope) -> Where:
     clause = Where()
-    clause.add_contains("metadata", scope)
+    clause.add_scope("metadata", scope)
     clause.add_contains("metadata", wanted.metadata)
     if wanted.graph_id is not None:
         clause.add("graph_id = ?", wanted.graph_id)

@@ -17,13 +17,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Literal, TypeVar
 
 from lgserve.core.errors import StorageError
-from lgserve.storage.matching import json_contains
+from lgserve.storage.matching import json_contains, scope_allows
+from lgserve.storage.schema import migrate
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
@@ -67,6 +67,14 @@ class SqliteDatabase:
     def path(self) -> Path:
         """The database file."""
         return self._folder / "lgserve.db"
+
+    def size(self) -> int:
+        """Return the bytes of the file and of what SQLite keeps beside it."""
+        size = 0
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                size += Path(f"{self.path}{suffix}").stat().st_size
+        return size
 
     def open(self) -> None:
         """Create or migrate the file and start the writer.
@@ -268,31 +276,5 @@ def _resolve(jobs: list[_Job]) -> None:
 def add_functions(connection: sqlite3.Connection) -> None:
     """Give a connection the functions that queries use."""
     connection.create_function("json_contains", 2, json_contains, deterministic=True)
+    connection.create_function("scope_allows", 2, scope_allows, deterministic=True)
     connection.create_function("casefold", 1, str.casefold, deterministic=True)
-
-
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring a database to the newest schema; numbered files, each in a transaction of its own."""
-    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
-    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    current = row[0] or 0
-    scripts = _scripts()
-    if current > max(scripts):
-        raise StorageError(
-            f"the database has schema {current}, this lgserve knows {max(scripts)}:"
-            " use a newer lgserve"
-        )
-    for version, text in sorted(scripts.items()):
-        if version > current:
-            connection.executescript(
-                f"BEGIN IMMEDIATE;\n{text}\nINSERT INTO schema_version VALUES ({version});\nCOMMIT;"
-            )
-
-
-def _scripts() -> dict[int, str]:
-    folder = resources.files("lgserve.storage") / "migrations"
-    return {
-        int(item.name[:4]): item.read_text("utf-8")
-        for item in folder.iterdir()
-        if item.name.endswith(".sql")
-    }

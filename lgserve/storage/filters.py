@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lgserve import jsonio
 
 if TYPE_CHECKING:
-    from lgserve.core.models import Page
+    from lgserve.core.models import Page, Scope
 
 
 @dataclass(slots=True)
@@ -28,6 +28,11 @@ class Where:
         """Ask that a JSON column contains an object; nothing is asked by an empty one."""
         if wanted:
             self.add(f"json_contains({column}, ?)", jsonio.dumps_wire(wanted).decode())
+
+    def add_scope(self, column: str, scope: Scope) -> None:
+        """Ask that a row's metadata is within a scope."""
+        if scope:
+            self.add(f"scope_allows({column}, ?)", jsonio.dumps_wire(scope).decode())
 
     @property
     def sql(self) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _COLUMNS = (
     "run_id, thread_id, assistant_id, graph_id, status, metadata, kwargs, multitask_strategy,"
     " created_at, updated_at, due_at, attempt, epoch, cancel_action, cancel_reason, error,"
-    " checkpoint_id, temporary, resumable"
+    " checkpoint_id, temporary, resumable, user"
 )
 #: The values of a run in the order of the columns, which are named as its members.
 _parameters = attrgetter(*_COLUMNS.replace(" ", "").split(","))
@@ -57,7 +57,7 @@ class SqliteRuns:
         if not scope:
             return self._one("SELECT {columns} FROM runs WHERE run_id = ?", run_id)
         where = Where(["runs.run_id = ?"], [run_id])
-        where.add_contains("threads.metadata", scope)
+        where.add_scope("threads.metadata", scope)
         rows = self._all(
             f"SELECT {_QUALIFIED} FROM runs JOIN threads USING (thread_id){where.sql}",
             *where.parameters,
@@ -67,7 +67,7 @@ class SqliteRuns:
     def insert(self, run: Run, *, config: Json, metadata: Json, owner: str | None) -> Run:
         """Add a pending run, make its thread busy, claim it if asked and possible."""
         self._db.execute(
-            f"INSERT INTO runs ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            f"INSERT INTO runs ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             _parameters(run),
         )
         self._db.execute(
@@ -121,7 +121,7 @@ class SqliteRuns:
             where.add("runs.status = ?", status)
         if thread_id is not None:
             where.add("runs.thread_id = ?", thread_id)
-        where.add_contains("threads.metadata", scope)
+        where.add_scope("threads.metadata", scope)
         return self._all(
             f"SELECT {_QUALIFIED} FROM runs JOIN threads USING (thread_id){where.sql}"
             " ORDER BY runs.created_at, runs.run_id",
@@ -308,7 +308,7 @@ class SqliteRuns:
             return replace(run, status=end.status, updated_at=now)
         self._db.execute(
             "UPDATE runs SET status = ?, error = ?, checkpoint_id = ?, updated_at = ?,"
-            " owner = NULL, lease_expires_at = NULL WHERE run_id = ?",
+            " owner = NULL, lease_expires_at = NULL, user = NULL WHERE run_id = ?",
             (end.status, end.error, end.checkpoint_id, now, run.run_id),
         )
         return replace(
@@ -386,4 +386,5 @@ def _run(row: tuple[Any, ...]) -> Run:
         checkpoint_id=row[16],
         temporary=bool(row[17]),
         resumable=bool(row[18]),
+        user=None if row[19] is None else Json(row[19]),
     )

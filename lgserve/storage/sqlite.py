@@ -8,10 +8,12 @@ from datetime import timedelta
 from typing import TypeVar
 
 from lgserve.core.ports import Clock
+from lgserve.storage.api_keys import SqliteApiKeys
 from lgserve.storage.assistants import SqliteAssistants
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.run_events import SqliteRunEvents
 from lgserve.storage.runs import SqliteRuns
+from lgserve.storage.statistics import SqliteStatistics
 from lgserve.storage.threads import SqliteThreads
 
 T = TypeVar("T")
@@ -25,6 +27,8 @@ class SqliteTransaction:
         self.threads = SqliteThreads(connection)
         self.runs = SqliteRuns(connection, self.threads, clock, lease)
         self.events = SqliteRunEvents(connection)
+        self.api_keys = SqliteApiKeys(connection)
+        self.statistics = SqliteStatistics(connection, clock)
 
 
 class SqliteStorage:
@@ -47,6 +51,10 @@ class SqliteStorage:
     async def write(self, work: Callable[[SqliteTransaction], T]) -> T:
         """Run a unit of work in a transaction."""
         return await self.database.write(lambda c: work(self._transaction(c)))
+
+    def size(self) -> int:
+        """Return the bytes of the database's files."""
+        return self.database.size()
 
     def _transaction(self, connection: sqlite3.Connection) -> SqliteTransaction:
         known = self._transactions.get(connection)

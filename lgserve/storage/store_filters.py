@@ -5,7 +5,8 @@
     {"author.name": "Ann"}            a path, unless the value has a member of that very name
     {"age": {"$gte": 18, "$lt": 65}}  operators, all of which must hold
 
-A missing member is never an error: it equals null, and no order holds for it.
+A missing member is never an error: it equals null, and no order holds for it. Where the value has
+no member `metadata`, a path that starts with it leads into the item's metadata.
 """
 
 from __future__ import annotations
@@ -20,9 +21,19 @@ from lgserve.core.errors import BadRequestError
 _MISSING = object()
 
 
-def matches(value: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+def matches(
+    value: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    metadata: Mapping[str, Any] | None = None,
+) -> bool:
     """Tell whether an item's value has all wanted members."""
+    if metadata is not None and "metadata" not in value and _mentions_metadata(wanted):
+        value = {**value, "metadata": metadata}
     return all(_compare(_find(value, path), condition) for path, condition in wanted.items())
+
+
+def _mentions_metadata(wanted: Mapping[str, Any]) -> bool:
+    return any(path.split(".", 1)[0] == "metadata" for path in wanted)
 
 
 def check(wanted: Mapping[str, Any]) -> None:
@@ -50,15 +61,18 @@ def _check_condition(condition: Any) -> None:
                 _check_condition(operand)
 
 
-def superset_in_sql(wanted: Mapping[str, Any]) -> tuple[str, list[Any]]:
+def superset_in_sql(
+    of_value: Mapping[str, Any], of_metadata: Mapping[str, Any]
+) -> tuple[str, list[Any]]:
     """Return SQL conditions that hold for every match, and for as little else as can be."""
     conditions: list[str] = []
     parameters: list[Any] = []
-    for key, condition in wanted.items():
-        operand = condition.get("$eq") if isinstance(condition, Mapping) else condition
-        if _PLAIN_KEY.fullmatch(key) and _is_plain(operand):
-            conditions.append("json_extract(CAST(store_items.value AS TEXT), ?) = ?")
-            parameters += (f'$."{key}"', operand)
+    for column, wanted in (("value", of_value), ("metadata", of_metadata)):
+        for key, condition in wanted.items():
+            operand = condition.get("$eq") if isinstance(condition, Mapping) else condition
+            if _PLAIN_KEY.fullmatch(key) and _is_plain(operand):
+                conditions.append(f"json_extract(CAST(store_items.{column} AS TEXT), ?) = ?")
+                parameters += (f'$."{key}"', operand)
     return " AND ".join(conditions), parameters
 
 

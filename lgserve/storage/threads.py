@@ -37,7 +37,7 @@ class SqliteThreads:
     def find(self, thread_id: str, scope: Scope) -> Thread | None:
         """Return the thread, or None."""
         where = Where(["thread_id = ?"], [thread_id])
-        where.add_contains("metadata", scope)
+        where.add_scope("metadata", scope)
         row = self._db.execute(
             f"SELECT {_COLUMNS} FROM threads{where.sql}", where.parameters
         ).fetchone()
@@ -124,7 +124,7 @@ class SqliteThreads:
         """Return a page of matching threads."""
         if page.sort_by not in _ORDER:
             raise ValueError(page.sort_by)
-        labels, rest = _labels(where.metadata)
+        labels, rest, scope = _wanted_labels(where.metadata, scope)
         clause = _where(where, rest, scope)
         self._add_values(clause, where.values)
         entry = self._entry(labels, page)
@@ -139,7 +139,7 @@ class SqliteThreads:
 
     def count(self, where: ThreadFilter, scope: Scope) -> int:
         """Return how many match, from the kept counts or the labels where they suffice."""
-        labels, rest = _labels(where.metadata)
+        labels, rest, scope = _wanted_labels(where.metadata, scope)
         plain = where.values is None and where.ids is None and not scope and not rest
         if plain and not labels:
             sql = "SELECT sum(total) FROM status_counts WHERE noun = 'thread'"
@@ -215,10 +215,19 @@ def _labels(metadata: Mapping[str, Any] | None) -> tuple[list[Label], dict[str, 
     return labels, rest
 
 
+def _wanted_labels(
+    metadata: Mapping[str, Any] | None, scope: Scope
+) -> tuple[list[Label], dict[str, Any], Scope]:
+    """Return the labels that are wanted, and what else of the metadata and of the scope."""
+    labels, rest = _labels(metadata)
+    of_scope, rest_of_scope = _labels(scope)
+    return list(dict.fromkeys([*labels, *of_scope])), rest, rest_of_scope
+
+
 def _where(wanted: ThreadFilter, metadata: Mapping[str, Any], scope: Scope) -> Where:
     """Return the clause for all that is wanted but labels."""
     clause = Where()
-    clause.add_contains("metadata", scope)
+    clause.add_scope("metadata", scope)
     clause.add_contains("metadata", metadata)
     if wanted.status is not None:
         clause.add("status = ?", wanted.status)

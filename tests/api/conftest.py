@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -22,9 +24,16 @@ _SECONDS = 30
 
 
 @contextmanager
-def served(folder: Path, name: str = "samples") -> Iterator[str]:
-    """Serve a project of the tests from memory; yields the server's address."""
-    flags = ServerFlags(config=project(folder, name), data=":memory:", grace_seconds=0)
+def served(
+    folder: Path, name: str = "samples", config: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """Serve a project of the tests from memory; yields the server's address.
+
+    `config` is added to the project's.
+    """
+    file = project(folder, name)
+    file.write_text(json.dumps({**json.loads(file.read_text()), **(config or {})}))
+    flags = ServerFlags(config=file, data=":memory:", grace_seconds=0)
     listener = socket.create_server(("127.0.0.1", 0))
     stopping: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
     ready = threading.Event()

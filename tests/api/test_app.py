@@ -28,7 +28,12 @@ def services(*, ready: bool = True) -> Services:
     if ready:
         facts.loaded([])
     return Services(
-        assistants=NOT_THERE, threads=NOT_THERE, state=NOT_THERE, runs=NOT_THERE, facts=facts
+        assistants=NOT_THERE,
+        threads=NOT_THERE,
+        state=NOT_THERE,
+        runs=NOT_THERE,
+        store=NOT_THERE,
+        facts=facts,
     )
 
 
@@ -126,9 +131,7 @@ async def test_while_graphs_load_only_probes_and_info_answer() -> None:
 
 async def test_info_follows_the_loading_of_graphs() -> None:
     facts = ServerFacts(storage={"kind": "sqlite"}, queue={"slots": 4})
-    bundle = Services(
-        assistants=NOT_THERE, threads=NOT_THERE, state=NOT_THERE, runs=NOT_THERE, facts=facts
-    )
+    bundle = replace(services(), facts=facts)
     async with TestClient(TestServer(build_app(bundle, OPTIONS))) as client:
         before = await (await client.get("/info")).json()
         facts.loaded([_Outcome("a", None), _Outcome("b", _Failure())])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 
 from lgserve.cli.environment import API_KEY_NAMES
 from lgserve.cli.main import run
+from tests.servers import ServerProcess, serving
 
 
 @dataclass
@@ -27,6 +29,11 @@ class Api:
     runs: list[dict[str, Any]] = field(default_factory=list)
     #: Answers this instead of everything else.
     answer: tuple[int, bytes] | None = None
+    #: Answers these addresses, byte by byte.
+    pages: dict[str, bytes] = field(default_factory=dict)
+    #: Breaks off so many requests, after so many pages.
+    failing: int = 0
+    pages_until_failure: int = 0
     #: Closes the connection after each answer, without having said so.
     hang_up: bool = False
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -107,8 +114,15 @@ def handler_of(api: Api) -> type[BaseHTTPRequestHandler]:
         def _answer(self, body: Any) -> None:
             api.headers.append({name.lower(): value for name, value in self.headers.items()})
             api.bodies.append((self.path, body))
+            if api.pages_until_failure == 0 and api.failing:
+                api.failing -= 1
+                self.close_connection = True
+                return
             if api.answer is not None:
                 status, data = api.answer
+            elif self.path in api.pages:
+                api.pages_until_failure = max(0, api.pages_until_failure - 1)
+                status, data = 200, api.pages[self.path]
             else:
                 status, value = api.reply(self.command, self.path, body)
                 data = json.dumps(value).encode()
@@ -177,6 +191,10 @@ class Result:
     err: str
 
     @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
     def table(self) -> list[list[str]]:
         return [line.split("\t") for line in self.out.splitlines()]
 
@@ -186,7 +204,8 @@ Lgserve = Callable[..., Result]
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in (*API_KEY_NAMES, "NO_COLOR", "CLICOLOR_FORCE", "FORCE_COLOR"):
+    asked = ("CI", "AI_AGENT", "CLAUDECODE")
+    for name in (*API_KEY_NAMES, "NO_COLOR", "CLICOLOR_FORCE", "FORCE_COLOR", *asked):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
@@ -199,6 +218,30 @@ def lgserve(
     monkeypatch.setenv("LGSERVE_URL", api.url)
 
     def call(*arguments: str) -> Result:
+        status = run(list(arguments))
+        captured = capsys.readouterr()
+        return Result(int(status), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A real server of the sample project, one for all tests."""
+    with serving(tmp_path_factory.mktemp("server")) as process:
+        yield process
+
+
+@pytest.fixture
+def real(
+    capsys: pytest.CaptureFixture[str], server: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> Lgserve:
+    """Call the command line in this process, with the real server as its server."""
+    monkeypatch.setenv("LGSERVE_URL", server.url)
+
+    def call(*arguments: str, stdin: str | None = None) -> Result:
+        if stdin is not None:
+            monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
         status = run(list(arguments))
         captured = capsys.readouterr()
         return Result(int(status), captured.out, captured.err)

@@ -26,9 +26,37 @@ def test_info_shows_the_graphs_that_are_broken(lgserve: Lgserve, api: Api) -> No
 
 def test_info_as_json_is_one_object(lgserve: Lgserve, api: Api) -> None:
     assert json.loads(lgserve("info", "-o", "json").out) == {
+        "version": "0.16.7",
         "url": api.url,
-        "info": {"version": "0.16.7"},
         "graphs": ["agent", "other"],
         "assistants": 2,
         "threads": {"total": 3, "busy": 0, "interrupted": 1, "error": 0},
+    }
+
+
+def test_info_tells_what_our_server_says_of_itself(lgserve: Lgserve, api: Api) -> None:
+    api.info = {
+        "version": "0.16.7",
+        "lgserve_version": "0.1.0",
+        "uptime_seconds": 61.0,
+        "build": {"commit": "0123456789abcdef", "date": "2026-11-22"},
+        "graphs": ["agent"],
+        "auth": {"type": "jwt"},
+        "storage": {"kind": "sqlite", "path": "/data/lgserve.db", "bytes": 1_500_000},
+        "queue": {"n_jobs_per_worker": 64, "running": 3, "pending": 2},
+        "capabilities": {"store": True, "crons": False, "metrics": True},
+    }
+    shown = dict(lgserve("info").table)
+    assert shown == {
+        "server": f"{api.url}   lgserve 0.1.0 · API level langgraph-api 0.16.7 · up 1 m 1 s",
+        "from": "LGSERVE_URL",
+        "build": "0123456789ab · 2026-11-22",
+        "graphs": "agent (1)",
+        "assistants": "2",
+        "threads": "3 (1 interrupted)",
+        "storage": "sqlite · /data/lgserve.db · 1.5 MB",
+        "queue": "2 pending · 3/64 running",
+        "auth": "jwt",
+        "on": "metrics, store",
+        "off": "crons",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -54,12 +55,47 @@ def imported_by(*arguments: str) -> set[str]:
 def test_help_names_every_command(lgserve: Lgserve, arguments: tuple[str, ...]) -> None:
     result = lgserve(*arguments)
     assert result.status == 0
-    for name in ("dev", "serve", "info", "threads", "runs"):
+    for name in ("dev", "serve", "info", "metrics", "threads", "runs", "store", "doctor"):
         assert f"\n  {name} " in result.out
 
 
 @pytest.mark.parametrize(
-    "name", ["dev", "serve", "info", "threads list", "threads show", "runs ls"]
+    "name",
+    [
+        "dev",
+        "serve",
+        "info",
+        "metrics",
+        "doctor",
+        "threads list",
+        "threads show",
+        "threads state",
+        "threads history",
+        "threads create",
+        "threads delete",
+        "runs ls",
+        "runs show",
+        "runs start",
+        "runs stream",
+        "runs cancel",
+        "assistants list",
+        "assistants show",
+        "store put",
+        "store get",
+        "store delete",
+        "store list",
+        "store search",
+        "store namespaces",
+        "store export",
+        "store import",
+        "store stats",
+        "config validate",
+        "config show",
+        "config schema",
+        "completion show",
+        "completion install",
+        "help",
+    ],
 )
 def test_every_command_has_help(lgserve: Lgserve, name: str) -> None:
     result = lgserve(*name.split(), "-h")
@@ -79,6 +115,51 @@ def test_an_admin_command_in_a_pipe_imports_nothing_heavy(api: Api) -> None:
     imported = imported_by("threads", "list", "--url", api.url)
     assert imported & HEAVY <= {"pydantic"}  # Typer's, for reading options
     assert "http" in imported
+
+
+@pytest.mark.parametrize(
+    "arguments", [("metrics",), ("store", "list"), ("runs", "start", "-a", "x"), ("help",)]
+)
+def test_no_command_imports_rich_or_the_server_in_a_pipe(
+    api: Api, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LGSERVE_URL", api.url)
+    assert imported_by(*arguments) & (HEAVY | {"prometheus_client"}) <= {"pydantic"}
+
+
+def test_wrong_usage_is_json_too_where_json_was_asked_for(lgserve: Lgserve) -> None:
+    result = lgserve("threads", "list", "--limit", "x", "-o", "json")
+    assert (result.status, result.out) == (2, "")
+    error = json.loads(result.err)["error"]
+    assert (error["code"], error["hint"]) == ("E_USAGE", "lgserve threads list --help")
+
+
+def test_topics_are_explained(lgserve: Lgserve) -> None:
+    assert "5    not found" in lgserve("help", "exit-codes").out
+    assert "lgserve help output\n" in lgserve("help").out
+    result = lgserve("help", "exit-code")
+    assert (result.status, result.out) == (2, "")
+    assert "did you mean `lgserve help exit-codes`?" in result.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_its_completion_script(lgserve: Lgserve, shell: str) -> None:
+    assert "_LGSERVE_COMPLETE=complete_" in lgserve("completion", "show", shell).out
+
+
+def test_completion_is_installed_for_a_shell(
+    lgserve: Lgserve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    result = lgserve("completion", "install", "fish")
+    assert "complete --command lgserve" in Path(result.out.strip()).read_text()
+
+
+def test_a_shell_gets_the_commands_that_begin_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_LGSERVE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "lgserve store na")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert run_process().stdout.split() == ["namespaces"]
 
 
 def test_help_of_dev_does_not_import_the_server() -> None:

@@ -36,8 +36,9 @@ from lgserve.storage.checkpoint_removal import (
 )
 from lgserve.storage.checkpoint_rows import Change, latest_checkpoint_id, store_changes
 from lgserve.storage.checkpoints import SqliteSaver
-from lgserve.storage.database import SqliteDatabase, migrate
+from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.matching import json_contains
+from lgserve.storage.schema import migrate
 
 SERDE = JsonPlusSerializer()
 NEXT_VERSION = SqliteSaver(SqliteDatabase(Path("never opened"))).get_next_version

@@ -14,7 +14,8 @@ from lgserve.core.ids import new_id
 from lgserve.core.models import EMPTY_OBJECT, EVERYTHING, Json, Run, Settlement, ThreadFilter
 from lgserve.core.vocabulary import RUN_STATUSES, THREAD_STATUSES, CancelAction, RunStatus
 from lgserve.services.threads import new_thread
-from lgserve.storage.database import add_functions, migrate
+from lgserve.storage.database import add_functions
+from lgserve.storage.schema import migrate
 from lgserve.storage.sqlite import SqliteTransaction
 
 LEASE = timedelta(seconds=30)

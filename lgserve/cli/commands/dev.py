@@ -16,13 +16,13 @@ from lgserve.cli.announcing import Announcer, Launch
 from lgserve.cli.binding import bind
 from lgserve.cli.child import child_command
 from lgserve.cli.errors import usage_error
-from lgserve.cli.launching import say_first, serve_in_process
+from lgserve.cli.launching import refuse_open_door, say_first, serve_in_process
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command
 from lgserve.cli.server_options import ServerOptions, load, server_options, translate
 from lgserve.cli.serving import require_debugger
 from lgserve.cli.state_file import removed_at_end
-from lgserve.settings import Settings
+from lgserve.settings import ServerFlags, Settings
 from lgserve.supervisor import Order, Supervisor
 from lgserve.watching import watch_files
 
@@ -68,6 +68,10 @@ def dev(
     allow_blocking: Annotated[
         bool, typer.Option("--allow-blocking", help="Let runs block their loop (the default).")
     ] = False,
+    insecure_no_auth: Annotated[
+        bool,
+        typer.Option("--insecure-no-auth", help="Let other machines in without authentication."),
+    ] = False,
     tunnel: Annotated[bool, typer.Option("--tunnel", hidden=True)] = False,
     ssl_certfile: Annotated[Path | None, typer.Option("--ssl-certfile", hidden=True)] = None,
     ssl_keyfile: Annotated[Path | None, typer.Option("--ssl-keyfile", hidden=True)] = None,
@@ -88,7 +92,14 @@ def dev(
         reload_exclude=tuple(reload_exclude or ()),
     )
     debugging = _Debugging(debug_port, wait_for_client)
-    raise typer.Exit(_start(options, partial(load, flags, path), debugging, studio_url))
+    load_settings = partial(_load, flags, path, insecure_no_auth=insecure_no_auth)
+    raise typer.Exit(_start(options, load_settings, debugging, studio_url))
+
+
+def _load(flags: ServerFlags, path: Path | None, *, insecure_no_auth: bool) -> Settings:
+    settings = load(flags, path)
+    refuse_open_door(settings, insecure_no_auth=insecure_no_auth)
+    return settings
 
 
 def _start(

@@ -9,9 +9,9 @@ from lgserve.cli.context import Session, open_session
 from lgserve.cli.errors import CliError, ExitCode
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command
-from lgserve.cli.output import Noun
+from lgserve.cli.output import Noun, duration, size
 
-_INFO = Noun(id_field="url", columns=(), fields=("url", "info", "graphs", "assistants", "threads"))
+_INFO = Noun(id_field="url", columns=(), fields=("url", "graphs", "assistants", "threads"))
 _COUNTED = ("busy", "interrupted", "error")
 
 app = new_app("info", "Show a server.")
@@ -21,10 +21,11 @@ app = new_app("info", "Show a server.")
 def show_info(session: Session) -> None:
     """Show a server: versions, graphs, counts."""
     client = session.client
+    info = client.get("/info")
     item = {
+        **info,
         "url": client.connection.url,
-        "info": client.get("/info"),
-        "graphs": _graphs(client),
+        "graphs": info["graphs"] if "graphs" in info else _graphs(client),
         "assistants": client.query("/assistants/count", {}),
         "threads": {
             "total": client.query("/threads/count", {}),
@@ -46,17 +47,23 @@ def _graphs(client: ApiClient) -> list[str]:
     return sorted({row["graph_id"] for row in rows})
 
 
-def _lines(session: Session, item: dict[str, Any]) -> list[tuple[str, str]]:
-    info, threads, graphs = item["info"], item["threads"], item["graphs"]
+def _lines(session: Session, info: dict[str, Any]) -> list[tuple[str, str]]:
+    threads, graphs = info["threads"], info["graphs"]
     key = session.client.connection.api_key_source
-    return [
-        ("server", " · ".join([f"{item['url']}   {_version(info)}", *_mode(info)])),
+    lines = [
+        ("server", f"{info['url']}   {_version(info)}"),
         ("from", session.client.connection.url_source + (f" · key from {key}" if key else "")),
+        ("build", _build(info.get("build") or {})),
         ("graphs", f"{', '.join(graphs)} ({len(graphs)})" if graphs else "none"),
         *(("broken", f"{name}: {_error(why)}") for name, why in _graph_errors(info)),
-        ("assistants", str(item["assistants"])),
+        ("assistants", str(info["assistants"])),
         ("threads", f"{threads['total']}{_counts(threads)}"),
+        ("storage", _storage(info.get("storage") or {})),
+        ("queue", _queue(info.get("queue") or {})),
+        ("auth", str((info.get("auth") or {}).get("type", ""))),
+        *_capabilities(info.get("capabilities") or {}),
     ]
+    return [(label, text) for label, text in lines if text]
 
 
 def _version(info: dict[str, Any]) -> str:
@@ -68,12 +75,34 @@ def _version(info: dict[str, Any]) -> str:
         parts.append(f"API level langgraph-api {info['version']}")
     if info.get("langgraph_py_version"):
         parts.append(f"langgraph {info['langgraph_py_version']}")
+    if kind := (info.get("host") or {}).get("kind"):
+        parts.append(str(kind))
+    if uptime := info.get("uptime_seconds"):
+        parts.append(f"up {duration(uptime)}")
     return " · ".join(parts)
 
 
-def _mode(info: dict[str, Any]) -> list[str]:
-    kind = (info.get("host") or {}).get("kind")
-    return [str(kind)] if kind else []
+def _build(build: dict[str, Any]) -> str:
+    commit = str(build.get("commit") or "")[:12]
+    return " · ".join(text for text in (commit, str(build.get("date") or "")) if text)
+
+
+def _storage(storage: dict[str, Any]) -> str:
+    amount = storage.get("bytes")
+    parts = [storage.get("kind"), storage.get("path"), None if amount is None else size(amount)]
+    return " · ".join(str(part) for part in parts if part)
+
+
+def _queue(queue: dict[str, Any]) -> str:
+    if "pending" not in queue:
+        return ""
+    return f"{queue['pending']} pending · {queue['running']}/{queue['n_jobs_per_worker']} running"
+
+
+def _capabilities(known: dict[str, bool]) -> list[tuple[str, str]]:
+    on = sorted(name for name, there in known.items() if there)
+    off = sorted(name for name, there in known.items() if not there)
+    return [("on", ", ".join(on)), ("off", ", ".join(off))]
 
 
 def _graph_errors(info: dict[str, Any]) -> list[tuple[str, Any]]:

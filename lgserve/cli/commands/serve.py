@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from lgserve.cli.announcing import Announcer, Launch
-from lgserve.cli.binding import bind, is_loopback
-from lgserve.cli.errors import usage_error
-from lgserve.cli.launching import say_first, serve_in_process
+from lgserve.cli.binding import bind
+from lgserve.cli.launching import refuse_open_door, say_first, serve_in_process
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command
 from lgserve.cli.server_options import ServerOptions, load, server_options, translate
@@ -35,11 +34,7 @@ def serve(
     Listens on 127.0.0.1 unless --host says otherwise.
     """
     settings = load(options.flags, path)
-    if not is_loopback(settings.host) and not insecure_no_auth:
-        raise usage_error(
-            f"--host {settings.host} would let other machines in without authentication",
-            "put a proxy that authenticates in front of 127.0.0.1, or say --insecure-no-auth",
-        )
+    refuse_open_door(settings, insecure_no_auth=insecure_no_auth)
     launch = Launch(
         title="production server", settings=settings, reload=False, started=options.started
     )

@@ -1,0 +1,137 @@
+"""Who calls, and what they may: every route but those of probes and of facts asks.
+
+A handler gets the scope of what it does from `permit`, which asks the authenticator, or, where it
+does not matter what is done, from `lgserve.api.http.scope_of`. On a server with an authenticator
+neither gives one without an authenticated caller: a new route is closed until it asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from lgserve.api.http import principal_of, services_of
+from lgserve.api.keys import AUTHENTICATOR, PRINCIPAL
+from lgserve.core.ids import new_id, parse_uuid, system_assistant_id
+from lgserve.core.models import EVERYTHING, Scope
+from lgserve.core.principals import Action, IncomingRequest, Resource
+from lgserve.core.scopes import stamp
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler, Middleware
+
+    from lgserve.core.ports import Authenticator
+    from lgserve.services.run_requests import RunRequest
+
+#: Routes that show nothing of anybody; the setting `lgserve.auth.protect` closes some of them.
+PUBLIC = frozenset(
+    {
+        "/", "/ok", "/health", "/ready", "/info", "/metrics", "/metrics/json", "/docs",
+        "/openapi.json",
+    }
+)  # fmt: skip
+#: What a handler may change of a run that is to be created.
+_RUN_MEMBERS = ("metadata", "multitask_strategy", "if_not_exists", "after_seconds")
+_KWARGS = (
+    "input", "command", "config", "context", "stream_mode", "interrupt_before", "interrupt_after",
+)  # fmt: skip
+
+
+def guard(authenticator: Authenticator, prefix: str, protect: Collection[str]) -> Middleware:
+    """Return the middleware that lets nobody in who is not known, but to public routes."""
+    public = {path for each in PUBLIC - set(protect) for path in (each, prefix + each)}
+
+    @web.middleware
+    async def authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
+        # The route decides, not the path: an odd spelling of a path must not open anything.
+        resource = request.match_info.route.resource
+        if resource is None or resource.canonical not in public:
+            request[PRINCIPAL] = await authenticator.authenticate(_incoming(request))
+        return await handler(request)
+
+    return authenticated
+
+
+def _incoming(request: web.Request) -> IncomingRequest:
+    return IncomingRequest(
+        method=request.method,
+        path=request.path,
+        headers=request.headers,
+        query=request.query,
+        path_params=request.match_info,
+        native=request,
+    )
+
+
+async def permit(
+    request: web.Request, resource: Resource, action: Action, value: dict[str, Any]
+) -> Scope:
+    """Return the scope of what is asked for; `value` may be changed by the project's handler.
+
+    Raises:
+        ForbiddenError: the caller may not.
+    """
+    authenticator = request.app.get(AUTHENTICATOR)
+    if authenticator is None:
+        return EVERYTHING
+    return await authenticator.authorize(principal_of(request), resource, action, value)
+
+
+async def permit_thread(request: web.Request, action: Action, **more: Any) -> Scope:
+    """Return the scope for the thread in the path."""
+    thread_id = parse_uuid(request.match_info.get("thread_id", ""))
+    return await permit(request, "threads", action, {"thread_id": thread_id, **more})
+
+
+async def permit_assistant(request: web.Request, action: Action) -> Scope:
+    """Return the scope for the assistant in the path, which a graph may stand for."""
+    return await permit(request, "assistants", action, {"assistant_id": assistant_id_of(request)})
+
+
+def assistant_id_of(request: web.Request) -> str:
+    """Return the id of the assistant in the path."""
+    named = request.match_info["assistant_id"]
+    return parse_uuid(named) or system_assistant_id(named)
+
+
+async def permit_run(
+    request: web.Request, thread_id: str | None, wanted: RunRequest
+) -> tuple[RunRequest, Scope]:
+    """Return a run as it may be created, for its user, and the scope for its thread.
+
+    A run needs its assistant to be readable too, unless that is one of the system's.
+    """
+    if request.app.get(AUTHENTICATOR) is None:
+        return wanted, EVERYTHING
+    assistant_id = parse_uuid(wanted.assistant_id)
+    value = _run_value(thread_id, wanted)
+    scope = await permit(request, "threads", "create_run", value)
+    readable = scope
+    assistants = services_of(request).assistants
+    if assistant_id is not None and not assistants.is_system(assistant_id):
+        asked = {"assistant_id": assistant_id}
+        readable = await permit(request, "assistants", "read", asked)
+    members = {name: value[name] for name in _RUN_MEMBERS}
+    kwargs = {name: value["kwargs"][name] for name in _KWARGS}
+    members["metadata"] = {**members["metadata"], **stamp(scope)}
+    asker: dict[str, Any] = {"user": principal_of(request), "run_id": str(value["run_id"])}
+    return replace(wanted, **members, **kwargs, **asker, assistant_scope=readable), scope
+
+
+def _run_value(thread_id: str | None, wanted: RunRequest) -> dict[str, Any]:
+    """Return a run that is to be created as auth handlers see it."""
+    return {
+        "thread_id": thread_id,
+        "assistant_id": parse_uuid(wanted.assistant_id) or system_assistant_id(wanted.assistant_id),
+        "run_id": wanted.run_id or new_id(),
+        "status": "pending",
+        "metadata": dict(wanted.metadata),
+        "prevent_insert_if_inflight": wanted.multitask_strategy == "reject",
+        "multitask_strategy": wanted.multitask_strategy,
+        "if_not_exists": wanted.if_not_exists,
+        "after_seconds": wanted.after_seconds,
+        "kwargs": {name: getattr(wanted, name) for name in _KWARGS},
+    }

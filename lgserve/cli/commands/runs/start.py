@@ -1,0 +1,229 @@
+"""`lgserve runs start`."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shlex
+import uuid
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import typer
+
+from lgserve.cli.arguments import read_json
+from lgserve.cli.commands.runs.following import Followed, end_of, settle
+from lgserve.cli.commands.runs.list import RUNS
+from lgserve.cli.context import Session, open_session
+from lgserve.cli.errors import usage_error
+from lgserve.cli.events import follow, retry
+from lgserve.cli.lazy import new_app
+from lgserve.cli.lookup import find_thread_id
+from lgserve.cli.options import command, parse_pairs, parse_seconds
+from lgserve.cli.output import write
+from lgserve.cli.showing_events import EventWriter, tell_of_interrupts
+
+Multitask = Literal["reject", "enqueue", "interrupt", "rollback"]
+
+app = new_app("start", "Start a run.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    """Where runs are created; without a thread the run has a hidden one, gone at its end."""
+
+    thread_id: str | None
+
+    @property
+    def path(self) -> str:
+        return f"/threads/{self.thread_id}/runs" if self.thread_id else "/runs"
+
+
+@command(app, "start", shared=open_session)
+def start_run(
+    session: Session,
+    assistant: Annotated[
+        str, typer.Option("--assistant", "-a", help="Assistant id, or the name of a graph.")
+    ],
+    thread: Annotated[
+        str | None, typer.Option("--thread", "-t", help="On this thread; without it, on a new one.")
+    ] = None,
+    stateless: Annotated[
+        bool, typer.Option("--stateless", help="On no thread: nothing is kept.")
+    ] = False,
+    given_input: Annotated[
+        str | None, typer.Option("--input", "-i", help="The input: JSON, @file, or -.")
+    ] = None,
+    message: Annotated[
+        str | None, typer.Option("--message", help="The input, as a message of the user.")
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", help="The answer to an interrupt: JSON, or a text.")
+    ] = None,
+    stream: Annotated[
+        list[str] | None,
+        typer.Option("--stream", help="Show events: values, updates, messages, … Repeatable."),
+    ] = None,
+    wait: Annotated[
+        bool | None, typer.Option("--wait/--background", help="Wait for the result (the default).")
+    ] = None,
+    exit_status: Annotated[
+        bool, typer.Option("--exit-status", help="Exit with 8 when the run does not end well.")
+    ] = False,
+    metadata: Annotated[
+        list[str] | None, typer.Option("--metadata", help="key=text or key:=json. Repeatable.")
+    ] = None,
+    config: Annotated[
+        list[str] | None,
+        typer.Option("--config", help="Of config.configurable: key=text or key:=json. Repeatable."),
+    ] = None,
+    context: Annotated[
+        list[str] | None, typer.Option("--context", help="key=text or key:=json. Repeatable.")
+    ] = None,
+    multitask: Annotated[
+        Multitask | None, typer.Option("--multitask", help="When the thread is busy. [enqueue]")
+    ] = None,
+    interrupt_before: Annotated[
+        list[str] | None, typer.Option("--interrupt-before", help="Stop before node. Repeatable.")
+    ] = None,
+    after: Annotated[str | None, typer.Option("--after", help="Start in 10s, 5m, 2h.")] = None,
+) -> None:
+    """Start a run and wait for its result, stream its events, or leave it to the server."""
+    _refuse_contradictions(
+        thread=thread, stateless=stateless, wait=wait,
+        inputs=(given_input, message, resume), exit_status=exit_status,
+    )  # fmt: skip
+    body: dict[str, Any] = {
+        "assistant_id": assistant,
+        "metadata": parse_pairs("--metadata", metadata or []),
+        "context": parse_pairs("--context", context or []),
+        "multitask_strategy": multitask,
+        "interrupt_before": interrupt_before,
+        "after_seconds": parse_seconds(after) if after else None,
+        "stream_mode": stream,
+        **_input(given_input, message, resume),
+    }
+    if config:
+        body["config"] = {"configurable": parse_pairs("--config", config)}
+    body = {name: value for name, value in body.items() if value not in (None, {}, [])}
+    target = _target(session, thread, body, stateless=stateless)
+    if wait is False:
+        _leave(session, target, body)
+    elif stream:
+        settle(session, _stream(session, target, body), exit_status=exit_status)
+    else:
+        settle(session, _wait(session, target, body), exit_status=exit_status)
+
+
+def _refuse_contradictions(
+    *,
+    thread: str | None,
+    stateless: bool,
+    wait: bool | None,
+    inputs: tuple[str | None, ...],
+    exit_status: bool,
+) -> None:
+    if thread and stateless:
+        raise usage_error("--thread and --stateless exclude each other")
+    if wait is False and exit_status:
+        raise usage_error("--background and --exit-status exclude each other")
+    if sum(given is not None for given in inputs) > 1:
+        raise usage_error("--input, --message and --resume exclude each other")
+
+
+def _input(given: str | None, message: str | None, resume: str | None) -> dict[str, Any]:
+    if message is not None:
+        return {"input": {"messages": [{"role": "user", "content": message}]}}
+    if resume is not None:
+        return {"command": {"resume": _json_or_text(resume)}}
+    return {"input": read_json(given, "--input")} if given is not None else {}
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _target(
+    session: Session, thread: str | None, body: dict[str, Any], *, stateless: bool
+) -> _Target:
+    """Settle on the thread; a new one is made by the very request that makes the run."""
+    if stateless:
+        return _Target(thread_id=None)
+    if thread:
+        return _Target(thread_id=find_thread_id(session.client, thread))
+    body["if_not_exists"] = "create"
+    return _Target(thread_id=str(uuid.uuid4()))
+
+
+def _leave(session: Session, target: _Target, body: dict[str, Any]) -> None:
+    """Leave the run to the server, which keeps its events for `runs stream`."""
+    run = session.client.post(target.path, {**body, "stream_resumable": True})
+    lines = [("run", run["run_id"]), ("thread", run["thread_id"]), ("status", run["status"])]
+    session.out.item(RUNS, run, lines)
+
+
+def _wait(session: Session, target: _Target, body: dict[str, Any]) -> Followed:
+    """Wait for the result; when the connection is lost, by joining the run."""
+    client = session.client
+    opened = client.open("POST", f"{target.path}/wait", body)
+    run_id = _run_id(opened)
+    data = _read_all(session, opened, f"{target.path}/{run_id}/join" if run_id else None)
+    result = json.loads(data or b"null")
+    if session.out.format == "id":
+        write(f"{run_id}\n")
+    else:
+        session.out.value(result)
+    followed = Followed(run_id=run_id, thread_id=target.thread_id)
+    if isinstance(result, dict):
+        followed.error = end_of(result)
+        _tell_how_to_answer(session, target, body["assistant_id"], result.get("__interrupt__"))
+    return followed
+
+
+def _read_all(session: Session, opened: http.client.HTTPResponse, join: str | None) -> bytes:
+    """Read an answer to its end; after a lost connection, that of `join`."""
+    while True:
+        try:
+            return opened.read()
+        except (OSError, http.client.HTTPException) as exc:
+            if join is None:
+                raise session.client.broken_off(exc) from exc
+        finally:
+            opened.close()
+        opened = retry(session.client, partial(session.client.open, "GET", join), session.out.note)
+
+
+def _tell_how_to_answer(session: Session, target: _Target, assistant: str, interrupts: Any) -> None:
+    if target.thread_id and interrupts:
+        start = shlex.join(["lgserve", "runs", "start", "-a", assistant, "-t", target.thread_id])
+        tell_of_interrupts(session.out, interrupts, f"{start} --resume '…'")
+
+
+def _stream(session: Session, target: _Target, body: dict[str, Any]) -> Followed:
+    """Show events as they come; when the connection is lost, from the last one seen."""
+    client = session.client
+    opened = client.open("POST", f"{target.path}/stream", {**body, "stream_resumable": True})
+    run_id = _run_id(opened)
+
+    def reopen(last_id: str | None) -> http.client.HTTPResponse:
+        headers = {"last-event-id": last_id or "-1"}
+        return client.open("GET", f"{target.path}/{run_id}/stream", headers=headers)
+
+    writer = EventWriter(session.out)
+    if session.out.format == "id":
+        write(f"{run_id}\n")
+    for event in follow(client, opened, reopen, session.out.note):
+        writer.show(event)
+    writer.finish()
+    return Followed(run_id=run_id, thread_id=target.thread_id, error=writer.error)
+
+
+def _run_id(response: http.client.HTTPResponse) -> str | None:
+    """Return the id that the answer's headers give to the run."""
+    location = response.headers.get("content-location") or response.headers.get("location") or ""
+    _, found, rest = location.partition("/runs/")
+    return rest.split("/")[0] if found else None

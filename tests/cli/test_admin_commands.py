@@ -1,0 +1,160 @@
+"""Every admin command on a real server: exit code, JSON, silence on error, no ANSI in a pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import lgserve as package
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Lgserve
+    from tests.servers import ServerProcess
+
+ROOT = Path(package.__file__).parent.parent
+MISSING = "00000000-0000-4000-8000-000000000000"
+
+WORKING = [
+    ("info",),
+    ("metrics",),
+    ("metrics", "--watch", "--interval", "50ms", "--count", "1"),
+    ("doctor",),
+    ("threads", "list"),
+    ("threads", "show", "THREAD"),
+    ("threads", "state", "THREAD"),
+    ("threads", "history", "THREAD"),
+    ("threads", "create"),
+    ("threads", "delete", "SPARE", "--yes"),
+    ("runs", "list"),
+    ("runs", "show", "RUN"),
+    ("runs", "start", "-a", "echo", "-i", '{"text": "x"}'),
+    ("runs", "start", "-a", "echo", "-i", '{"text": "x"}', "--background"),
+    ("runs", "start", "-a", "echo", "-i", '{"text": "x"}', "--stream", "updates"),
+    ("runs", "stream", "RUN"),
+    ("runs", "cancel", "SLOW", "--wait"),
+    ("assistants", "list"),
+    ("assistants", "show", "echo"),
+    ("store", "put", "a.b", "c", '{"n": 1}'),
+    ("store", "get", "admin", "item"),
+    ("store", "list", "admin"),
+    ("store", "search", "admin", "--filter", "n:=1"),
+    ("store", "namespaces"),
+    ("store", "stats"),
+    ("store", "delete", "admin", "spare", "--yes"),
+]
+FAILING = [
+    (("metrics", "nothing"), 2, "E_USAGE"),
+    (("threads", "show", MISSING), 5, "E_NOT_FOUND"),
+    (("threads", "state", MISSING), 5, "E_NOT_FOUND"),
+    (("threads", "history", MISSING), 5, "E_NOT_FOUND"),
+    (("threads", "create", "--id", "THREAD"), 6, "E_CONFLICT"),
+    (("threads", "create", "--id", "no-uuid"), 9, "E_REFUSED"),
+    (("threads", "delete", MISSING, "--yes"), 5, "E_NOT_FOUND"),
+    (("threads", "delete", MISSING), 2, "E_NOT_CONFIRMED"),
+    (("runs", "list", "--thread", MISSING), 5, "E_NOT_FOUND"),
+    (("runs", "show", MISSING), 5, "E_NOT_FOUND"),
+    (("runs", "start", "-a", "nothing", "-i", "{}"), 9, "E_REFUSED"),
+    (("runs", "start", "-a", "echo", "-t", MISSING, "-i", "{}"), 5, "E_NOT_FOUND"),
+    (("runs", "stream", MISSING), 5, "E_NOT_FOUND"),
+    (("runs", "cancel", "RUN"), 5, "E_NOT_FOUND"),
+    (("runs", "cancel"), 2, "E_USAGE"),
+    (("assistants", "show", "nothing"), 5, "E_NOT_FOUND"),
+    (("store", "put", "a", "b", "{"), 2, "E_USAGE"),
+    (("store", "put", "a", "b", "3"), 9, "E_REFUSED"),
+    (("store", "get", "admin", "nothing"), 5, "E_NOT_FOUND"),
+    (("store", "delete", "admin", "nothing", "--yes"), 5, "E_NOT_FOUND"),
+    (("store", "delete", "admin", "item"), 2, "E_NOT_CONFIRMED"),
+    (("store", "search", "--filter", '{"n": {"$odd": 1}}'), 9, "E_REFUSED"),
+    (("store", "import", "/nowhere/items.jsonl"), 2, "E_USAGE"),
+]
+
+
+@pytest.fixture
+def things(real: Lgserve) -> dict[str, str]:
+    """A thread with a run, a thread to spare, a run that takes its time; and two items."""
+    run = real("runs", "start", "-a", "echo", "-i", '{"text": "x"}', "--background", "-o", "json")
+    real("runs", "stream", run.json["run_id"])
+    slow = real("runs", "start", "-a", "slow", "-i", '{"seconds": 30}', "--background", "-o", "id")
+    for key in ("item", "spare"):
+        real("store", "put", "admin", key, '{"n": 1}')
+    return {
+        "THREAD": run.json["thread_id"],
+        "RUN": run.json["run_id"],
+        "SLOW": slow.out.strip(),
+        "SPARE": real("threads", "create", "-o", "id").out.strip(),
+    }
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_on(real: Lgserve) -> Any:
+    yield
+    real("runs", "cancel", "--status", "all", "-q")
+
+
+def filled(arguments: tuple[str, ...], things: dict[str, str]) -> list[str]:
+    return [things.get(word, word) for word in arguments]
+
+
+@pytest.mark.parametrize("arguments", WORKING, ids=" ".join)
+def test_it_works_and_its_json_is_json(
+    real: Lgserve, things: dict[str, str], arguments: tuple[str, ...]
+) -> None:
+    result = real(*filled(arguments, things), "-o", "json")
+    assert result.status == 0, result.err
+    assert isinstance(result.json, dict | list)
+    assert "\x1b" not in result.out + result.err
+
+
+@pytest.mark.parametrize("arguments", WORKING, ids=" ".join)
+def test_in_a_pipe_it_writes_lines_without_colour(
+    real: Lgserve, things: dict[str, str], arguments: tuple[str, ...]
+) -> None:
+    result = real(*filled(arguments, things))
+    assert result.status == 0, result.err
+    assert result.out.endswith("\n")
+    assert "\x1b" not in result.out + result.err
+
+
+@pytest.mark.parametrize(("arguments", "status", "code"), FAILING, ids=str)
+def test_it_fails_with_its_exit_code_and_an_empty_stdout(
+    real: Lgserve, things: dict[str, str], arguments: tuple[str, ...], status: int, code: str
+) -> None:
+    result = real(*filled(arguments, things), "-o", "json", stdin="")
+    assert (result.status, result.out) == (status, "")
+    error = json.loads(result.err.splitlines()[-1])["error"]
+    assert error["code"] == code
+    assert error["message"]
+
+
+@pytest.mark.parametrize("command", ["info", "metrics", "threads list", "store list", "runs list"])
+def test_without_a_server_it_says_so(real: Lgserve, command: str) -> None:
+    result = real(*command.split(), "--url", "http://127.0.0.1:9", "-o", "json")
+    assert (result.status, result.out) == (7, "")
+    assert json.loads(result.err)["error"]["code"] == "E_UNREACHABLE"
+
+
+def test_a_process_in_a_pipe_costs_less_than_half_a_second(server: ServerProcess) -> None:
+    """The bar is 0.5 s of CPU for an admin command, and 0.35 s for the help."""
+    for arguments, most in ((["--help"], 0.35), (["store", "list"], 0.5), (["metrics"], 0.5)):
+        assert min(cpu_of(arguments, server.url) for _ in range(3)) < most
+
+
+def cpu_of(arguments: list[str], url: str) -> float:
+    before = os.times()
+    subprocess.run(
+        [sys.executable, "-m", "lgserve", *arguments],
+        stdout=subprocess.DEVNULL,
+        check=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LGSERVE_URL": url},
+    )
+    after = os.times()
+    return (after.children_user + after.children_system) - (
+        before.children_user + before.children_system
+    )

@@ -63,9 +63,27 @@ def loads(text: bytes | str) -> Any:
     try:
         # orjson takes bytes, but no subclass of it.
         value = orjson.loads(raw if type(raw) is bytes else memoryview(raw))
-        return json.loads(raw) if _LONG_INTEGER.search(raw) else value
+    except ValueError as exc:
+        if not _LONG_INTEGER.search(raw):
+            raise InvalidJsonError(str(exc)) from exc
+    else:
+        if not _LONG_INTEGER.search(raw):
+            return value
+    return _exactly(raw)
+
+
+def _exactly(raw: bytes) -> Any:
+    """Decode with integers of any size, and all else as strictly as orjson does."""
+    try:
+        value = json.loads(raw, parse_constant=_refuse_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # refuses lone surrogates
+        return value
     except (ValueError, RecursionError) as exc:
         raise InvalidJsonError(str(exc)) from exc
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _default(value: Any) -> Any:

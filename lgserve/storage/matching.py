@@ -15,8 +15,16 @@ _parsed = lru_cache(maxsize=64)(jsonio.loads)
 
 
 def json_contains(document: bytes | None, wanted: str) -> bool:
-    """Tell whether a JSON document contains another: the SQL function `json_contains`."""
-    return document is not None and contains(jsonio.loads(document), _parsed(wanted))
+    """Tell whether a JSON document contains another: the SQL function `json_contains`.
+
+    A document that cannot be read (an interpreter's limits differ) contains nothing.
+    """
+    if document is None:
+        return False
+    try:
+        return contains(jsonio.loads(document), _parsed(wanted))
+    except (ValueError, RecursionError):
+        return False
 
 
 def scope_allows(document: bytes | None, scope: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -30,10 +32,18 @@ SECOND = {"text": "second", "log": ["a:second", "b"], "n": 2}
 
 
 def join_later(pool: ThreadPoolExecutor, http: httpx.Client, *path: str) -> Future[Any]:
-    """Wait for a run from another thread."""
+    """Wait for a run from another thread; returns when the server has begun to answer."""
     thread_id, run_id = path
-    url = f"/threads/{thread_id}/runs/{run_id}/join"
-    return pool.submit(lambda: http.get(url).json())
+    begun = threading.Event()
+
+    def join() -> Any:
+        with http.stream("GET", f"/threads/{thread_id}/runs/{run_id}/join") as answer:
+            begun.set()
+            return json.loads(answer.read())
+
+    joining = pool.submit(join)
+    assert begun.wait(10)
+    return joining
 
 
 @pytest.fixture

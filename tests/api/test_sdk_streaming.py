@@ -15,7 +15,7 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.schema import DisconnectMode, StreamPart
 
-from tests.api.sdk import SECONDS, all_of, first_parts, names, thread_of, told
+from tests.api.sdk import SECONDS, all_of, first_parts, names, start_long_run, thread_of, told
 
 
 async def streamed(
@@ -277,11 +277,17 @@ async def test_a_run_is_joined_from_now_on(client: LangGraphClient) -> None:
 
 async def test_a_run_that_waits_is_joined_from_its_beginning(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
-    await client.runs.create(thread_id, "slow", input=SLOW)
+    before = await start_long_run(client, thread_id)
     run = await client.runs.create(thread_id, "writer", input={}, stream_mode="custom")
-    joined = await all_of(client.runs.join_stream(thread_id, run["run_id"]))
+    attached = asyncio.Event()
+    path = f"/threads/{thread_id}/runs/{run['run_id']}/stream"
+    stream = client.http.stream(path, "GET", on_response=lambda _: attached.set())
+    joining = asyncio.ensure_future(all_of(stream))
+    async with asyncio.timeout(SECONDS):
+        await attached.wait()
+    await client.runs.cancel(thread_id, before)
 
-    assert names(joined) == ["metadata", "custom", "custom", "custom"]
+    assert names(await joining) == ["metadata", "custom", "custom", "custom"]
 
 
 async def test_a_joiner_chooses_among_the_modes_of_the_run(client: LangGraphClient) -> None:
@@ -327,24 +333,22 @@ async def test_a_reader_that_leaves_takes_its_run_with_it_if_it_said_so(
 
 
 @asynccontextmanager
-async def cutting(url: str, after: int) -> AsyncIterator[str]:
-    """Pass connections on to the server; the first answer with a stream is cut off."""
+async def cutting(url: str, before: bytes) -> AsyncIterator[str]:
+    """Pass connections on to the server; the first answer that says `before` is cut off there."""
     target = urlsplit(url)
-    cut: list[int] = []
+    cut = asyncio.Event()
 
     async def copy(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, may_cut: bool
     ) -> None:
-        passed = 0
         with contextlib.suppress(OSError):
-            while data := await reader.read(4096):
-                if may_cut and not cut and b"event:" in data:
-                    passed += len(data)
-                    if passed > after:
-                        cut.append(passed)
-                        break
-                writer.write(data)
+            while data := await reader.read(65536):
+                cuts = may_cut and not cut.is_set() and before in data
+                writer.write(data[: data.index(before)] if cuts else data)
                 await writer.drain()
+                if cuts:
+                    cut.set()
+                    break
         writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -356,14 +360,14 @@ async def cutting(url: str, after: int) -> AsyncIterator[str]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    assert cut
+    assert cut.is_set()
 
 
 async def test_the_sdk_reconnects_by_itself_and_misses_nothing(
     client: LangGraphClient, server_url: str
 ) -> None:
     thread_id = await thread_of(client)
-    async with cutting(server_url, after=300) as url, get_client(url=url) as cut_client:
+    async with cutting(server_url, before=b'{"tick":2}') as url, get_client(url=url) as cut_client:
         parts = await all_of(
             cut_client.runs.stream(
                 thread_id, "slow", input=SLOW, stream_mode="custom", stream_resumable=True

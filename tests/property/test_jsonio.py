@@ -68,6 +68,7 @@ def test_a_message_with_any_text_is_encoded(text: str) -> None:
 def test_integers_beyond_64_bits_keep_their_value_both_ways() -> None:
     assert jsonio.dumps({"n": 2**80}) == b'{"n":%d}' % 2**80
     assert jsonio.loads(b'{"n":%d}' % 2**80) == {"n": 2**80}
+    assert jsonio.loads(jsonio.dumps([10**4000])) == [10**4000]
 
 
 def test_a_tree_that_is_too_deep_is_cut_and_not_refused() -> None:
@@ -77,7 +78,9 @@ def test_a_tree_that_is_too_deep_is_cut_and_not_refused() -> None:
     json.loads(jsonio.dumps(tree))
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"NaN", b'"\\ud83d"', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"NaN", b'"\\ud83d"', b"[" * 100_000, b"[1" + b"0" * 400 + b",NaN]"]
+)
 def test_what_is_not_json_is_refused(text: bytes) -> None:
     with pytest.raises(jsonio.InvalidJsonError):
         jsonio.loads(text)

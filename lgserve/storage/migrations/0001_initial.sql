@@ -222,14 +222,14 @@ CREATE TABLE thread_labels (
 CREATE INDEX thread_labels_by_thread ON thread_labels (thread_id);
 CREATE TRIGGER threads_labelled AFTER INSERT ON threads BEGIN
     INSERT INTO thread_labels (name, value, thread_id)
-    SELECT key, atom, new.thread_id FROM json_each(CAST(new.metadata AS TEXT))
+    SELECT DISTINCT key, atom, new.thread_id FROM json_each(CAST(new.metadata AS TEXT))
     WHERE type IN ('text', 'integer', 'real', 'true', 'false');
 END;
 CREATE TRIGGER threads_relabelled AFTER UPDATE OF metadata ON threads
 WHEN old.metadata <> new.metadata BEGIN
     DELETE FROM thread_labels WHERE thread_id = old.thread_id;
     INSERT INTO thread_labels (name, value, thread_id)
-    SELECT key, atom, new.thread_id FROM json_each(CAST(new.metadata AS TEXT))
+    SELECT DISTINCT key, atom, new.thread_id FROM json_each(CAST(new.metadata AS TEXT))
     WHERE type IN ('text', 'integer', 'real', 'true', 'false');
 END;
 CREATE TRIGGER threads_unlabelled AFTER DELETE ON threads BEGIN

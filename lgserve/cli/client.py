@@ -223,7 +223,8 @@ class ApiClient:
             f"{self.connection.url} did not answer within {limit:g} s",
             code="E_TIMEOUT",
             exit_code=ExitCode.TIMED_OUT,
-            hint="give it longer with --timeout",
+            hint="give it longer with --timeout"
+            f" (this address comes from {self.connection.url_source})",
             url=self.connection.url,
         )
 

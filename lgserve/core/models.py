@@ -6,7 +6,7 @@ from the database to a socket.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Run:
     #: True if this claim is not the run's first: it may have steps behind it.
     resumed: bool = False
     #: All that is known of who created it, for its own code only; None if there are no secrets.
-    user: Json | None = None
+    user: Json | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

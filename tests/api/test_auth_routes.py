@@ -155,20 +155,24 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         yield client
 
 
-def routes() -> set[Route]:
-    """Return the routes of the complete application."""
+def routes() -> dict[Route, str]:
+    """Return the routes of the complete application, and the modules of their handlers."""
     app = build_app(cast("Services", None), ApiOptions(cors=Cors()))
-    found = {
-        (route.method, route.resource.canonical) for route in app.router.routes() if route.resource
+    return {
+        (route.method, route.resource.canonical): route.handler.__module__
+        for route in app.router.routes()
+        if route.resource is not None and route.method != "HEAD"
     }
-    return {(method, path) for method, path in found if method != "HEAD"}
 
 
 def test_every_route_is_public_or_tested_with_two_owners() -> None:
-    open_routes = {(method, path) for method, path in routes() if path in PUBLIC}
+    known = routes()
+    public = {route for route in known if route[1] in PUBLIC}
+    # Handlers of operations that are not there yet see nothing but the request.
+    missing = {route for route, module in known.items() if module == "lgserve.api.later"}
 
-    assert {method for method, _ in open_routes} == {"GET"}
-    assert routes() - open_routes == set(CASES)
+    assert {method for method, _ in public} == {"GET"}
+    assert known.keys() - public - missing == CASES.keys()
 
 
 @pytest.mark.parametrize("route", CASES, ids=" ".join)
@@ -220,8 +224,10 @@ def test_every_operation_of_the_api_is_public_or_needs_a_key(
 ) -> None:
     answer = guarded.request(method, path, headers={"x-auth-scheme": "langsmith"})
 
-    expected = {200, 404, 401} if path in ("/docs", "/openapi.json") else {200}
-    assert answer.status_code in (expected if path in PUBLIC else {401})
+    if path in PUBLIC and (method, path) in routes():
+        assert answer.status_code in (200, 501)
+    else:
+        assert answer.status_code == 401
 
 
 def call(client: httpx.Client, route: Route, of: Holdings, who: dict[str, str]) -> httpx.Response:

@@ -114,7 +114,7 @@ def test_a_port_asked_for_that_is_busy_is_an_error(
 
 
 def test_an_address_that_is_not_ours_is_an_error(lgserve: Lgserve, project: Path) -> None:
-    result = lgserve("dev", "--host", "192.0.2.1", "--port", "0")
+    result = lgserve("dev", "--host", "192.0.2.1", "--insecure-no-auth", "--port", "0")
     assert result.status == 1
     assert "error: cannot listen on 192.0.2.1:0 (" in result.err
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
 import re
+import select
 import shlex
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
 
 import lgserve as package
 from lgserve.cli.client import ApiClient, Connection
-from lgserve.cli.metrics_panel import sparkline
+from lgserve.cli.metrics_panel import Panel, sparkline
 from lgserve.cli.metrics_view import Selection, Watcher
 from lgserve.cli.prometheus_text import parse
 
@@ -164,9 +169,10 @@ def test_the_reference_servers_figures_are_shown_too(lgserve: Lgserve, api: Api)
 def test_rates_begin_anew_when_the_server_has(api: Api) -> None:
     client = ApiClient(Connection(url=api.url, url_source="the test"))
     watcher = Watcher(client, Selection(names=("x",)), summary=False)
-    for count in (100, 5):
-        api.pages["/metrics"] = f"# TYPE x counter\nx {count}\n".encode()
-        tick = watcher.look()
+    api.pages["/metrics"] = b"# TYPE x counter\nx 100\n"
+    watcher.look()
+    api.pages["/metrics"] = b"# TYPE x counter\nx 5\n"
+    tick = watcher.look()
     assert (tick.rate(tick.series[0]) or -1) > 0
     client.close()
 
@@ -195,68 +201,67 @@ ON_TERMINAL = (
 )
 
 
-def on_terminal(url: str, *arguments: str, **variables: str) -> tuple[subprocess.Popen[bytes], int]:
+@contextmanager
+def on_terminal(
+    url: str, *arguments: str, **variables: str
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run a command on a terminal of its own, for as long as the block lasts."""
     controller, terminal = pty.openpty()
+    more = {"PYTHONPATH": str(ROOT), "LGSERVE_URL": url, "TERM": "xterm", "COLUMNS": "120"}
     process = subprocess.Popen(
         [sys.executable, "-c", ON_TERMINAL, *arguments],
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
         start_new_session=True,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "LGSERVE_URL": url,
-            "TERM": "xterm",
-            **variables,
-        },
+        env={**os.environ, **more, **variables},
     )
     os.close(terminal)
-    return process, controller
+    try:
+        yield process, controller
+    finally:
+        process.kill()
+        process.wait(SECONDS)
+        os.close(controller)
 
 
-def read_until(controller: int, text: str) -> str:
+def read_until(controller: int, *texts: str) -> str:
+    """Read a terminal until all texts have come."""
     seen, deadline = b"", time.monotonic() + SECONDS
-    while text.encode() not in seen:
-        assert time.monotonic() < deadline, seen
+    while not all(text.encode() in seen for text in texts):
+        ready, _, _ = select.select([controller], [], [], max(deadline - time.monotonic(), 0))
+        assert ready, seen
         seen += os.read(controller, 10_000)
-    return seen.decode()
+    return seen.decode(errors="replace")
+
+
+SHOW_CURSOR = "\x1b[?25h"
 
 
 def test_on_a_terminal_the_panel_lives_until_q(server: ServerProcess) -> None:
-    process, controller = on_terminal(server.url, "metrics", "--watch", "--interval", "100ms")
-    with process:
-        screen = read_until(controller, "█")
-        assert "COUNTER" in screen
-        assert "LAST 2 S" in screen
-        assert "GAUGE" in screen
+    watch = ("metrics", "--watch", "--interval", "100ms")
+    with on_terminal(server.url, *watch) as (process, controller):
+        screen = read_until(controller, "COUNTER", "LAST 2 S", "GAUGE", "TIMING", "█")
         assert "\x1b[1m" in screen  # the head is bold
         os.write(controller, b"q")
-        read_until(controller, "\x1b[?25h")  # the cursor is back
+        read_until(controller, SHOW_CURSOR)
         assert process.wait(SECONDS) == 0
-    os.close(controller)
 
 
 def test_on_a_terminal_without_colour_nothing_is_painted(server: ServerProcess) -> None:
-    process, controller = on_terminal(
-        server.url, "metrics", "-w", "-n", "50ms", "--count", "2", NO_COLOR="1"
-    )
-    with process:
-        screen = read_until(controller, "\x1b[?25h")
+    watch = ("metrics", "-w", "-n", "50ms", "--count", "2")
+    with on_terminal(server.url, *watch, NO_COLOR="1") as (process, controller):
+        screen = read_until(controller, "COUNTER", SHOW_CURSOR)
         assert process.wait(SECONDS) == 0
-    os.close(controller)
-    assert "COUNTER" in screen
     assert re.findall(r"\x1b\[[0-9;]*m", screen) == []
 
 
 def test_ctrl_c_leaves_the_terminal_as_it_was(server: ServerProcess) -> None:
-    process, controller = on_terminal(server.url, "metrics", "-w", "-n", "10s")
-    with process:
-        read_until(controller, "COUNTER")
+    with on_terminal(server.url, "metrics", "-w", "-n", "10s") as (process, controller):
+        read_until(controller, "COUNTER", "TIMING")
         os.write(controller, b"\x03")
-        read_until(controller, "\x1b[?25h")
+        read_until(controller, SHOW_CURSOR)
         assert process.wait(SECONDS) == 130
-    os.close(controller)
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux here")
@@ -280,3 +285,22 @@ def test_in_tmux_the_screen_shows_counters_and_bars(server: ServerProcess, tmp_p
     assert re.search(r"COUNTER +TOTAL +/S +LAST 2 S +GAUGE +VALUE", screen)
     assert re.search(r"requests 200 +\d+ +\d+\.\d +[▁▂▃▄▅▆▇█]+", screen)
     assert re.search(r"queue_pending +\d+", screen)
+
+
+@pytest.mark.parametrize(("width", "height"), [(120, 40), (120, 12), (80, 24), (60, 15)])
+def test_the_panel_fits_the_terminal(api: Api, width: int, height: int) -> None:
+    lines = [f'lgserve_runs_total{{status="status {n} of many"}} {n}' for n in range(30)]
+    text = "# TYPE lgserve_runs_total gauge\n" + "\n".join(lines) + "\n" + TEXT
+    api.pages["/metrics"] = text.encode()
+    client = ApiClient(Connection(url=api.url, url_source="the test"))
+    console = Console(file=io.StringIO(), width=width, height=height, force_terminal=False)
+    panel = Panel(api.url, 1.0, Selection(), console)
+    watcher = Watcher(client, Selection(), summary=False)
+    drawn = console.render_lines(panel.draw(watcher.look()), pad=False)
+    client.close()
+    screen = ["".join(segment.text for segment in line) for line in drawn]
+    assert len(screen) <= height
+    assert any("TOTAL" in line for line in screen)
+    assert any("TIMING" in line for line in screen)
+    assert any(line.strip().startswith("active") or " active " in line for line in screen)
+    assert any("runs status 29 of many" in line for line in screen) is (height == 40)

@@ -109,11 +109,8 @@ async def test_the_id_of_a_key_does_not_open_anything_alone(
         "lgs",
         "lgs__",
         "carol",
-        "plain ",
         "\udcff",
     ):
-        if wrong.strip() == "plain":
-            continue  # spaces around a header's value are none of it
         with pytest.raises(UnauthorizedError):
             await authenticator.authenticate(request(x_api_key=wrong))
 

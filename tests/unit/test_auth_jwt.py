@@ -94,7 +94,7 @@ def test_a_token_of_somebody_else_s_secret_is_refused() -> None:
 
 
 def test_a_token_without_signature_is_refused() -> None:
-    refuse(shared(), jwt.encode({"sub": "alice"}, None, algorithm="none"), "alg")
+    refuse(shared(), jwt.encode({"sub": "alice"}, "", algorithm="none"), "alg")
 
 
 def test_times_are_heeded_with_the_leeway() -> None:
@@ -107,7 +107,7 @@ def test_times_are_heeded_with_the_leeway() -> None:
 
 def test_issuer_and_audience_must_be_those_of_the_config() -> None:
     authenticator = shared(issuer=("https://id.example",), audience=("lgserve", "other"))
-    good = {"iss": "https://id.example", "aud": "lgserve"}
+    good: dict[str, Any] = {"iss": "https://id.example", "aud": "lgserve"}
 
     assert ask(authenticator, token(**good)).identity == "alice"
     assert ask(authenticator, token(**{**good, "aud": ["x", "other"]})).identity == "alice"

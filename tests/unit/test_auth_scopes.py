@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from lgserve import jsonio
 from lgserve.core.clock import SystemClock
 from lgserve.core.models import Page, Scope, ThreadFilter
 from lgserve.core.scopes import check, stamp
@@ -95,7 +94,6 @@ _THREADS: list[dict[str, Any]] = [
         {"owner": 1},
         {"team": {"$contains": "a"}},
         {"$or": [{"owner": "b"}, {"k": "2"}]},
-        {"$or": "a"},
     ],
 )
 @pytest.mark.parametrize("metadata", [None, {"k": "1"}, {"owner": "b"}, {"owner": "a"}])
@@ -108,11 +106,9 @@ def test_searches_and_counts_of_threads_stay_within_a_scope(
     expected = [
         str(number)
         for number, each in enumerate(_THREADS)
-        if allows(each, {} if scope == {"$or": "a"} else scope)
+        if allows(each, scope)
         and all(each.get(name) == value for name, value in (metadata or {}).items())
     ]
-    if scope == {"$or": "a"}:
-        expected = []  # no filter that `check` lets through; it must not open anything either
 
     async def look() -> tuple[list[str], int, list[bool]]:
         rows = [new_thread(str(number), each, NOW) for number, each in enumerate(_THREADS)]
@@ -132,6 +128,4 @@ def test_searches_and_counts_of_threads_stay_within_a_scope(
     finally:
         database.close()
     assert (found, total) == (expected, len(expected))
-    if scope != {"$or": "a"}:
-        assert visible == [allows(each, scope) for each in _THREADS]
-    assert jsonio.loads(jsonio.dumps(scope)) == scope
+    assert visible == [allows(each, scope) for each in _THREADS]

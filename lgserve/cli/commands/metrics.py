@@ -109,10 +109,10 @@ def _show_live(
     session: Session, watcher: Watcher, selection: Selection, seconds: float, count: int | None
 ) -> None:
     """Keep a panel on the screen, until q or Ctrl-C."""
-    from lgserve.cli.metrics_panel import Panel  # Rich, a tenth of a second
+    from lgserve.cli.metrics_panel import Panel, terminal  # Rich, a tenth of a second
 
-    url = session.client.connection.url
-    panel = Panel(url=url, interval=seconds, selection=selection, color=session.out.color)
+    console = terminal(color=session.out.color)
+    panel = Panel(session.client.connection.url, seconds, selection, console)
     first = watcher.look()  # a wrong name or address is an error, not a panel
     with leaving_by("q") as wait, panel.live() as live:
         live.update(panel.draw(first), refresh=True)

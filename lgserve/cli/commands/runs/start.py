@@ -6,6 +6,7 @@ import http.client
 import json
 import shlex
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -167,12 +168,15 @@ def _leave(session: Session, target: _Target, body: dict[str, Any]) -> None:
 
 
 def _wait(session: Session, target: _Target, body: dict[str, Any]) -> Followed:
-    """Wait for the result; when the connection is lost, by joining the run."""
-    client = session.client
-    opened = client.open("POST", f"{target.path}/wait", body)
-    run_id = _run_id(opened)
-    data = _read_all(session, opened, f"{target.path}/{run_id}/join" if run_id else None)
-    result = json.loads(data or b"null")
+    """Wait for the result; a run on a thread is joined, so that a lost connection loses nothing."""
+    if target.thread_id is None:
+        opened = session.client.open("POST", f"{target.path}/wait", body)
+        run_id, join = _run_id(opened), None
+    else:
+        run_id = session.client.post(target.path, body)["run_id"]
+        join = partial(session.client.open, "GET", f"{target.path}/{run_id}/join")
+        opened = retry(session.client, join, session.out.note)
+    result = json.loads(_read_all(session, opened, join) or b"null")
     if session.out.format == "id":
         write(f"{run_id}\n")
     else:
@@ -184,17 +188,21 @@ def _wait(session: Session, target: _Target, body: dict[str, Any]) -> Followed:
     return followed
 
 
-def _read_all(session: Session, opened: http.client.HTTPResponse, join: str | None) -> bytes:
-    """Read an answer to its end; after a lost connection, that of `join`."""
+def _read_all(
+    session: Session,
+    opened: http.client.HTTPResponse,
+    reopen: Callable[[], http.client.HTTPResponse] | None,
+) -> bytes:
+    """Read an answer to its end, from a new connection when one is lost."""
     while True:
         try:
             return opened.read()
         except (OSError, http.client.HTTPException) as exc:
-            if join is None:
+            if reopen is None:
                 raise session.client.broken_off(exc) from exc
         finally:
             opened.close()
-        opened = retry(session.client, partial(session.client.open, "GET", join), session.out.note)
+        opened = retry(session.client, reopen, session.out.note)
 
 
 def _tell_how_to_answer(session: Session, target: _Target, assistant: str, interrupts: Any) -> None:

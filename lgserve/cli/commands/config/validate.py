@@ -47,7 +47,8 @@ def validate(
     warnings = _count(problems, "warning")
     if errors or (strict and warnings):
         raise _failure(file, problems, errors, warnings)
-    session.out.rows(_PROBLEMS, [problem.to_json() for problem in problems])
+    if problems or session.out.format != "table":
+        session.out.rows(_PROBLEMS, [problem.to_json() for problem in problems])
     session.out.note(f"{file} is valid" + (f", {_plural(warnings, 'warning')}" if warnings else ""))
 
 

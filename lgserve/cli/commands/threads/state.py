@@ -88,7 +88,7 @@ def _interrupt(item: dict[str, Any]) -> str:
 
 
 def _values(values: object) -> list[tuple[str, str]]:
-    if isinstance(values, dict):
+    if isinstance(values, dict) and values:
         return [(f"values.{key}", _text(value)) for key, value in values.items()]
     return [("values", _text(values))]
 

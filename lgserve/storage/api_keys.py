@@ -43,9 +43,9 @@ class SqliteApiKeys:
     def search(self, owner: str | None) -> list[ApiKey]:
         """Return all keys, or those of an owner, newest first."""
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM api_keys WHERE ?1 IS NULL OR owner = ?1"
+            f"SELECT {_COLUMNS} FROM api_keys WHERE ? IS NULL OR owner = ?"
             " ORDER BY created_at DESC, key_id",
-            (owner,),
+            (owner, owner),
         )
         return [_key(row) for row in rows]
 

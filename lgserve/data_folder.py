@@ -26,7 +26,7 @@ def held(folder: Path) -> Iterator[None]:
         StorageError: another server holds it, or it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = (folder / "lgserve.lock").open("a+")
     except OSError as exc:
         raise StorageError(f"the data folder {folder} cannot be used: {exc}") from exc

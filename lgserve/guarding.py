@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from lgserve.auth.api_key import ApiKeyAuthenticator
 from lgserve.auth.custom import CustomAuthenticator
-from lgserve.auth.jwt import JwtAuthenticator, JwtOptions
 from lgserve.auth.owners import OWNER
 from lgserve.core.errors import ConfigurationError, GraphLoadError
 from lgserve.core.models import EVERYTHING, Scope
@@ -16,7 +15,7 @@ from lgserve.graphs.loader import ExportLoader
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lgserve.auth_settings import AuthType
+    from lgserve.auth_settings import AuthSettings, AuthType
     from lgserve.core.ports import Authenticator, Clock, Storage, UserLoop
     from lgserve.settings import Settings
 
@@ -33,18 +32,25 @@ def make_authenticator(
     if auth.type == "api_keys":
         return ApiKeyAuthenticator(storage, clock, auth.keys)
     if auth.type == "jwt":
-        return JwtAuthenticator(
-            JwtOptions(
-                secret=auth.secret,
-                jwks=auth.jwks,
-                algorithms=auth.algorithms,
-                issuer=auth.issuer,
-                audience=auth.audience,
-                leeway_seconds=auth.leeway_seconds,
-                owner_claim=auth.owner_claim,
-            )
-        )
+        return _jwt(auth)
     return CustomAuthenticator(user_loop, auth.unmatched) if auth.type == "custom" else None
+
+
+def _jwt(auth: AuthSettings) -> Authenticator:
+    # Cryptography takes 10 MB that a server without tokens does not need.
+    from lgserve.auth.jwt import JwtAuthenticator, JwtOptions
+
+    return JwtAuthenticator(
+        JwtOptions(
+            secret=auth.secret,
+            jwks=auth.jwks,
+            algorithms=auth.algorithms,
+            issuer=auth.issuer,
+            audience=auth.audience,
+            leeway_seconds=auth.leeway_seconds,
+            owner_claim=auth.owner_claim,
+        )
+    )
 
 
 def store_scope_of(kind: AuthType) -> Callable[[str], Scope]:

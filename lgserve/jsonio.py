@@ -25,7 +25,8 @@ from pydantic import BaseModel
 
 from lgserve.core.models import Json
 
-_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+#: Not orjson's own numpy support: it imports numpy at the first value it does not know.
+_OPTIONS = orjson.OPT_NON_STR_KEYS
 #: Deeper trees than this are cut: no client reads them, and the careful pass recurses.
 _MAX_DEPTH = 200
 _LONG_INTEGER = re.compile(rb"[0-9]{19,}")
@@ -97,7 +98,7 @@ def _default(value: Any) -> Any:
     for kind, convert in _CONVERSIONS:
         if isinstance(value, kind):
             return convert(value)
-    return None
+    return value.tolist() if type(value).__module__ == "numpy" else None
 
 
 def _message(message: BaseMessage) -> Any:

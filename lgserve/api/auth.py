@@ -40,9 +40,15 @@ _KWARGS = (
 )  # fmt: skip
 
 
+def _closed(path: str, protect: Collection[str]) -> bool:
+    """Tell whether a route, or one that it stands below, is to be protected."""
+    return any(path == each or (each != "/" and path.startswith(f"{each}/")) for each in protect)
+
+
 def guard(authenticator: Authenticator, prefix: str, protect: Collection[str]) -> Middleware:
     """Return the middleware that lets nobody in who is not known, but to public routes."""
-    public = {path for each in PUBLIC - set(protect) for path in (each, prefix + each)}
+    open_to_all = {each for each in PUBLIC if not _closed(each, protect)}
+    public = {path for each in open_to_all for path in (each, prefix + each)}
 
     @web.middleware
     async def authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -58,7 +58,7 @@ def write_state(folder: Path, url: str, version: str) -> None:
     now = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
     state = RunningServer(pid=os.getpid(), url=url, started_at=now, version=version)
     with suppress(OSError):
-        _file(folder).parent.mkdir(exist_ok=True)
+        _file(folder).parent.mkdir(mode=0o700, exist_ok=True)
         ignore = _file(folder).with_name(".gitignore")
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")

@@ -83,7 +83,7 @@ class SqliteDatabase:
             StorageError: the file cannot be opened, or is newer than this program.
         """
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             connection = self._connect()
             migrate(connection)
         except (OSError, sqlite3.Error) as exc:

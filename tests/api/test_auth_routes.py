@@ -259,3 +259,13 @@ def strangers_view(client: httpx.Client, of: Holdings) -> Iterator[tuple[int, An
             status,
             None if path.startswith(_ITEM) and (found or {}).get("value") == {"n": 1} else found,
         )
+
+
+def test_closing_a_public_route_closes_what_is_below_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    auth = {**API_KEYS["lgserve"]["auth"], "protect": ["/metrics"]}
+    with served(tmp_path_factory.mktemp("closed"), config={"lgserve": {"auth": auth}}) as url:
+        answers = [httpx.get(url + path).status_code for path in ("/metrics", "/metrics/json")]
+        assert answers == [401, 401]
+        assert httpx.get(f"{url}/info").status_code == 200

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +85,11 @@ def test_a_tree_that_is_too_deep_is_cut_and_not_refused() -> None:
 def test_what_is_not_json_is_refused(text: bytes) -> None:
     with pytest.raises(jsonio.InvalidJsonError):
         jsonio.loads(text)
+
+
+def test_numbers_and_arrays_of_numpy_are_numbers_and_lists() -> None:
+    value = {"n": numpy.float32(1.5), "a": numpy.array([[1, 2], [3, 4]]), "b": numpy.bool_(True)}
+    assert jsonio.dumps(value) == b'{"n":1.5,"a":[[1,2],[3,4]],"b":true}'
 
 
 @dataclass

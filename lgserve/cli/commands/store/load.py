@@ -52,6 +52,8 @@ def _bring_in(session: Session, item: dict[str, Any], conflict: Conflict, *, dry
     body = {name: item[name] for name in ("namespace", "key", "value")}
     if item.get("metadata"):
         body["metadata"] = item["metadata"]
+    if "expires_at" in item:
+        body["ttl"] = None  # kept for good, whatever this server's default is
     if item.get("expires_at"):
         body["ttl"] = (timestamp(item["expires_at"]) - time.time()) / 60
         if body["ttl"] <= 0:

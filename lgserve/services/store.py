@@ -144,7 +144,9 @@ class StoreService:
 
 def _checked(namespace: Sequence[str]) -> Namespace:
     for label in namespace:
-        if not label or "." in label or "\x00" in label:
+        if "\x00" in label:
+            raise InvalidRequestError("namespace: a label must not hold NUL characters")
+        if not label or "." in label:
             raise InvalidRequestError(
                 f"Namespace label '{label}' must be a non-empty string without periods"
             )

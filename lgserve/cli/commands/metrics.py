@@ -70,6 +70,10 @@ def show_metrics(
     form = output or session.out.format
     if form == "id":
         raise usage_error("metrics have no ids", "-o table, json, jsonl, yaml or prom")
+    if watch and form == "json" and count != 1:
+        raise usage_error("--watch writes many documents, JSON is one", "-o jsonl")
+    if count is not None and not watch:
+        raise usage_error("--count is for --watch", "add --watch")
     seconds = max(parse_seconds(interval), _LEAST_INTERVAL)
     selection = Selection(names=tuple(names or ()), pattern=pattern)
     watcher = Watcher(session.client, selection, summary=form in ("json", "jsonl", "yaml"))

@@ -1,6 +1,6 @@
 """Measures what the benchmark harness does not: growth of a thread, crashes, a blocking node.
 
-    python -m tests.benchmarks.bars [growth] [kills] [blocking] [naps]
+    python -m tests.benchmarks.bars [growth] [kills] [blocking] [naps] [flat]
 
 `bench/` holds the harness for the rest: `python tests/benchmarks/bench/bench.py compare reference
 lgserve --sections echo,stream,steps,bg,threads,cold` (both commands on PATH).
@@ -8,6 +8,7 @@ lgserve --sections echo,stream,steps,bg,threads,cold` (both commands on PATH).
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import statistics
@@ -109,6 +110,44 @@ def naps() -> None:
         print(f"naps: 20 blocking runs of 2 s done in {time.perf_counter() - began:.2f} s")
 
 
+def flat() -> None:
+    """CPU of reads at 1,000 and at 10,000 threads, over enough operations for the clock's tick."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder)) as server,
+        httpx.Client(base_url=server.url) as http,
+    ):
+        ids: list[str] = []
+        for size in (1000, 10_000):
+            while len(ids) < size:
+                body = {"metadata": {"bucket": f"b{len(ids) % 20}"}}
+                ids.append(http.post("/threads", json=body).json()["thread_id"])
+            reads: dict[str, Callable[[int], object]] = {
+                "GET": lambda i: http.get(f"/threads/{ids[i * 7919 % len(ids)]}"),
+                "search": lambda _: http.post("/threads/search", json={"limit": 10}),
+                "by metadata": lambda i: http.post(
+                    "/threads/search", json={"limit": 10, "metadata": {"bucket": f"b{i % 20}"}}
+                ),
+            }
+            for name, read in reads.items():
+                print(f"flat: {name} at {size}: {1e3 * cpu_of(server, read, 2000):.3f} ms CPU")
+
+
+def cpu_of(server: ServerProcess, work: Callable[[int], object], times: int) -> float:
+    """Return the server's CPU seconds an operation."""
+    assert server.process is not None
+    before = cpu_seconds(server.process.pid)
+    for i in range(times):
+        work(i)
+    return (cpu_seconds(server.process.pid) - before) / times
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU a process has used (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def get(url: str) -> None:
     """Fetch a page."""
     with urllib.request.urlopen(url, timeout=30) as response:
@@ -127,6 +166,7 @@ MEASURES: dict[str, Callable[[], None]] = {
     "kills": kills,
     "blocking": blocking,
     "naps": naps,
+    "flat": flat,
 }
 
 if __name__ == "__main__":

@@ -87,6 +87,14 @@ def load_settings(flags: ServerFlags, start: Path | None = None) -> Settings:
 def export_environment(project: ProjectConfig) -> None:
     """Give the project's `env` to the graphs of this process; it wins, as in `langgraph dev`."""
     os.environ.update(project.env)
+    # Or the SDK would import the reference server, where it is installed, to find itself in it.
+    os.environ["__LANGGRAPH_DEFER_LOOPBACK_TRANSPORT"] = "true"
+
+
+def sdk_keys() -> frozenset[str]:
+    """Return the API keys that the SDK's clients find in the environment, and send unasked."""
+    found = (os.environ.get(f"{name}_API_KEY") for name in ("LANGGRAPH", "LANGSMITH", "LANGCHAIN"))
+    return frozenset(key.strip().strip('"').strip("'") for key in found if key)
 
 
 def _with_env_files(project: ProjectConfig, names: tuple[Path, ...], here: Path) -> ProjectConfig:

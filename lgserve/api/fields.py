@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     TypeAdapter,
     ValidationError,
+    WithJsonSchema,
     WrapValidator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError
 from typing_extensions import TypedDict
 
 from lgserve import jsonio
@@ -93,6 +95,20 @@ def _not_yet(value: Any) -> None:
         raise PydanticCustomError("unsupported", "not supported yet")
 
 
+class _NullRefused:
+    """Leaves null out of the JSON schema of a type that has it only to mean: not given."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        schema = handler(core_schema)
+        rest = [each for each in schema.get("anyOf", []) if each != {"type": "null"}]
+        if not rest:
+            return schema
+        return {**schema, "anyOf": rest} if len(rest) > 1 else rest[0]
+
+
 def _in_given_order(value: Any, check: Callable[[Any], Any]) -> Any:
     """Keep the order of an object's members: the answer shows them as they were sent."""
     checked = check(value)
@@ -100,22 +116,39 @@ def _in_given_order(value: Any, check: Callable[[Any], Any]) -> Any:
 
 
 #: May be left out, but not be null.
-Given = Annotated[T | None, BeforeValidator(_not_null)]
+Given = Annotated[T | None, BeforeValidator(_not_null), _NullRefused]
 #: Refused whenever it is given: better than to drop what somebody relies on.
 NotYet = Annotated[None, BeforeValidator(_not_yet)]
 
 Whole = Annotated[int, BeforeValidator(_integral)]
-Number = Annotated[int | float, BeforeValidator(_number)]
+Number = Annotated[
+    int | float,
+    BeforeValidator(_number),
+    WithJsonSchema({"type": "number", "minimum": -_LONGEST, "maximum": _LONGEST}),
+]
 Limit = Annotated[Whole, Field(ge=1, le=1000)]
 Offset = Annotated[Whole, Field(ge=0, le=_LARGEST)]
 #: One mistake is enough: a list of a million mistakes must not make a million sentences.
 _FIRST_MISTAKE = Field(fail_fast=True)
 Texts = Annotated[list[str], _FIRST_MISTAKE]
 TextsByName = Annotated[dict[str, str], BeforeValidator(_texts_by_name)]
-Nodes = Annotated[str | list[str] | None, BeforeValidator(_node_names)]
+Nodes = Annotated[
+    str | list[str] | None,
+    BeforeValidator(_node_names, json_schema_input_type=Literal["*"] | list[str]),
+]
 Values = Annotated[Object | list[Any] | None, BeforeValidator(_values)]
-StreamModes = Annotated[list[StreamMode], _FIRST_MISTAKE, BeforeValidator(_as_list)]
-CheckpointId = Annotated[str | None, BeforeValidator(_checkpoint_id)]
+StreamModes = Annotated[
+    list[StreamMode],
+    _FIRST_MISTAKE,
+    BeforeValidator(_as_list, json_schema_input_type=StreamMode | list[StreamMode]),
+]
+#: A text of which the JSON schema says that it is an id; the message about it comes later.
+UuidText = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+UuidTexts = Annotated[list[UuidText], _FIRST_MISTAKE]
+CheckpointId = Annotated[
+    str | None,
+    BeforeValidator(_checkpoint_id, json_schema_input_type=UuidText | None),
+]
 
 
 class _Config(TypedDict, total=False):
@@ -140,7 +173,8 @@ class _Checkpoint(TypedDict, total=False):
 #: LangChain's run configuration; members it does not list pass through.
 Config = Annotated[_Config, WrapValidator(_in_given_order)]
 #: A reference to a checkpoint: without an id the latest, with a namespace a subgraph's.
-Checkpoint = Annotated[_Checkpoint, WrapValidator(_in_given_order)]
+CheckpointReference: TypeAlias = _Checkpoint
+Checkpoint = Annotated[CheckpointReference, WrapValidator(_in_given_order)]
 
 
 _REFERENCE = TypeAdapter(_Checkpoint)
@@ -178,10 +212,13 @@ def uuid_text(value: str, noun: Literal["thread", "run", "assistant"]) -> str:
     return found
 
 
-def describe(error: ValidationError) -> str:
-    """Say in a sentence a field what is wrong with it: `limit: Input should … (got 0)`."""
+def describe(error: ValidationError, within: tuple[int | str, ...] = ()) -> str:
+    """Say in a sentence a field what is wrong with it: `limit: Input should … (got 0)`.
+
+    `within` is the path of what was validated, where it is a part of the body.
+    """
     wrong = error.errors(include_url=False, include_context=False)
-    return "; ".join(_sentence(item) for item in wrong[:_WRONG_FIELDS])
+    return "; ".join(_sentence(item, within) for item in wrong[:_WRONG_FIELDS])
 
 
 _MESSAGES = {
@@ -194,8 +231,8 @@ _MESSAGES = {
 }
 
 
-def _sentence(item: ErrorDetails) -> str:
-    message = f"{_path(item['loc'])}: {_MESSAGES.get(item['type'], item['msg'])}"
+def _sentence(item: ErrorDetails, within: tuple[int | str, ...]) -> str:
+    message = f"{_path((*within, *item['loc']))}: {_MESSAGES.get(item['type'], item['msg'])}"
     return message if item["type"] == "missing" else f"{message} (got {_excerpt(item['input'])})"
 
 

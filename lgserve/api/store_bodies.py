@@ -31,7 +31,7 @@ def _index(value: Any) -> Any:
     raise PydanticCustomError("index", "Input should be false or an array of paths")
 
 
-Labels = Annotated[Texts, BeforeValidator(_labels)]
+Labels = Annotated[Texts, BeforeValidator(_labels, json_schema_input_type=str | Texts)]
 ItemLimit = Annotated[Whole, Field(ge=1, le=MOST_ITEMS)]
 Depth = Annotated[Whole, Field(ge=1)]
 

@@ -14,17 +14,21 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from lgserve.brokers.thread_follower import LocalThreadFollower
 from lgserve.core.clock import to_iso
 from lgserve.core.errors import StorageError, UnavailableError
 from lgserve.core.models import EVERYTHING, Run, RunResult, StreamEvent
 from lgserve.core.vocabulary import ACTIVE_RUN_STATUSES
 
 if TYPE_CHECKING:
+    from lgserve.core.models import ThreadPosition
     from lgserve.core.ports import Clock, Storage
 
 #: Unread bytes a log keeps in memory for its slowest follower.
 _MOST_KEPT = 32 * 1024 * 1024
 _BATCH = 256
+#: More events than a run can say in a millisecond, all of its time long.
+_FASTEST = 10
 
 
 class RunLog:
@@ -58,9 +62,19 @@ class RunLog:
                 self._streams.loop.call_soon_threadsafe(self._take_in)
 
     def start_at(self, seq: int) -> None:
-        """Number on from what an earlier attempt of the run has stored."""
+        """Number on from an earlier attempt of the run."""
         if self._seq == 0:
             self._seq = self._shown = seq
+            if not self.run.resumable:  # nobody can read what that one said
+                for follower in self._followers:
+                    follower.position = max(follower.position, seq)
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much memory the log takes for those who have not read it."""
+        result = self.result
+        told = result.done() and not result.cancelled() and result.exception() is None
+        return self._bytes + (len(result.result().body) if told else 0)
 
     async def flush(self) -> None:
         """Return when every event appended so far is shown, and stored if the run is resumable."""
@@ -100,11 +114,11 @@ class RunLog:
         self.wanted = self.run.resumable or bool(self._followers)
         self._let_go()
 
-    async def next_after(self, position: int) -> Sequence[StreamEvent]:
-        """Wait for events behind `position`; an empty batch is the end of the log."""
+    async def next_for(self, follower: Subscription) -> Sequence[StreamEvent]:
+        """Wait for events behind a follower's position; an empty batch is the end of the log."""
         while True:
             changed = self._changed
-            if batch := await self._read(position):
+            if batch := await self._read(follower.position):
                 return batch
             if self.closed:
                 return ()
@@ -197,7 +211,7 @@ class Subscription:
 
     async def __anext__(self) -> Sequence[StreamEvent]:
         """Return the next batch; the end of the run ends the iteration."""
-        batch = await self._log.next_after(self.position)
+        batch = await self._log.next_for(self)
         if not batch:
             raise StopAsyncIteration
         self.position = batch[-1].seq
@@ -213,9 +227,9 @@ class StoredEvents:
 
     def __init__(self, storage: Storage, run: Run, position: int | None) -> None:
         self.epoch = run.epoch
+        self.position = position
         self._storage = storage
         self._run_id = run.run_id
-        self._position = position
 
     def __aiter__(self) -> StoredEvents:
         """Iterate over batches."""
@@ -223,19 +237,19 @@ class StoredEvents:
 
     async def __anext__(self) -> Sequence[StreamEvent]:
         """Return the next batch."""
-        position = self._position
+        position = self.position
         if position is None:
             raise StopAsyncIteration
         run_id = self._run_id
         batch = await self._storage.read(lambda tx: tx.events.after(run_id, position, _BATCH))
         if not batch:
             raise StopAsyncIteration
-        self._position = batch[-1].seq
+        self.position = batch[-1].seq
         return batch
 
     def close(self) -> None:
         """Stop reading."""
-        self._position = None
+        self.position = None
 
 
 Follower = Subscription | StoredEvents
@@ -255,6 +269,8 @@ class LocalRunStreams:
         self.clock = clock
         self.spawn = spawn
         self._logs: dict[str, RunLog] = {}
+        self._thread_followers: dict[str, set[LocalThreadFollower]] = {}
+        self._stopped = False
 
     def open(self, run: Run) -> RunLog:
         """Return the run's log, begun if need be."""
@@ -269,6 +285,8 @@ class LocalRunStreams:
         log.run = run
         if run.resumed:
             await self._continue(log)
+        for follower in self._followers_of(run.thread_id):
+            follower.began(log)
         return log
 
     async def close(self, run_id: str, result: RunResult) -> None:
@@ -286,8 +304,12 @@ class LocalRunStreams:
 
     def break_off_all(self) -> None:
         """Let go of everybody who reads or waits: the server stops."""
+        self._stopped = True
         for run_id in list(self._logs):
             self.break_off(run_id)
+        for followers in self._thread_followers.values():
+            for follower in followers:
+                follower.look()
 
     async def follow(self, run: Run, after: int | None) -> Follower:
         """Return a run's events behind `after` (None: from now on), in batches, to its end."""
@@ -295,6 +317,40 @@ class LocalRunStreams:
         if log is not None:
             return log.subscribe(after)
         return StoredEvents(self.storage, run, after if run.resumable else None)
+
+    async def follow_thread(
+        self, thread_id: str, after: ThreadPosition | None
+    ) -> LocalThreadFollower:
+        """Return a reader of all runs of a thread; it hears of those that begin from here on."""
+        follower = LocalThreadFollower(self, thread_id)
+        self._thread_followers.setdefault(thread_id, set()).add(follower)
+        try:
+            await follower.start(after)
+        except BaseException:
+            follower.close()
+            raise
+        return follower
+
+    def leave_thread(self, thread_id: str, follower: LocalThreadFollower) -> None:
+        """Forget a reader of a thread."""
+        followers = self._thread_followers.get(thread_id, set())
+        followers.discard(follower)
+        if not followers:
+            self._thread_followers.pop(thread_id, None)
+
+    def is_followed(self, thread_id: str) -> bool:
+        """Tell whether anybody follows the thread."""
+        return thread_id in self._thread_followers
+
+    def tell_thread(self, thread_id: str, epoch: int, name: str, frame: bytes) -> None:
+        """Show an event of the thread itself."""
+        for follower in self._followers_of(thread_id):
+            follower.told(epoch, StreamEvent(seq=1, name=name, frame=frame))
+
+    def thread_deleted(self, thread_id: str) -> None:
+        """Have the thread's followers see that it is gone."""
+        for follower in self._followers_of(thread_id):
+            follower.look()
 
     async def wait(self, run: Run) -> RunResult | None:
         """Return the result when the run ends; None if it has ended already."""
@@ -321,6 +377,18 @@ class LocalRunStreams:
         return None
 
     async def _continue(self, log: RunLog) -> None:
-        run_id = log.run.run_id
-        if log.run.resumable:
+        run = log.run
+        if run.resumable:
+            run_id = run.run_id
             log.start_at(await self.storage.lookup(lambda tx: tx.events.last_seq(run_id)))
+        elif run.resumed:  # its earlier events were never counted in a database: time has been
+            elapsed = self.clock.now().timestamp() * 1000 - run.epoch
+            log.start_at(max(0, int(elapsed)) * _FASTEST)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the server stops: nothing goes on here."""
+        return self._stopped
+
+    def _followers_of(self, thread_id: str) -> list[LocalThreadFollower]:
+        return list(self._thread_followers.get(thread_id, ()))

@@ -34,12 +34,20 @@ class Canceller:
 
         def work(tx: Transaction) -> list[Run]:
             asked = [tx.runs.request_cancel(run_id, action, reason) for run_id in run_ids]
-            return [run for run in asked if run is not None]
+            active = [run for run in asked if run is not None]
+            for run in active:
+                if run.temporary and run.status != "running":
+                    tx.requests.keep_result(run.run_id, unstarted_result(run))
+            return active
 
         cancelled = await self.storage.write(work)
         for run in cancelled:
             await self.hurry(run)
         return cancelled
+
+    async def leave(self, run: Run) -> None:
+        """Cancel a run because its client has gone."""
+        await self.cancel([run.run_id], "interrupt", "disconnect")
 
     async def hurry(self, run: Run) -> None:
         """Carry out a recorded cancel: tell the worker, or those who wait for a pending run."""
@@ -60,6 +68,10 @@ class Canceller:
         """Stop all runs of a thread that is about to go."""
         active = await self.storage.lookup(lambda tx: tx.runs.in_flight(thread_id))
         await self._stop([run.run_id for run in active], "interrupt")
+
+    def thread_deleted(self, thread_id: str) -> None:
+        """Have those who follow a thread come to their end, now that it is gone."""
+        self.streams.thread_deleted(thread_id)
 
     async def stop_run(self, run_id: str) -> None:
         """Stop a run that is about to go; its checkpoints go before the next run of its thread."""

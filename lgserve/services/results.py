@@ -7,20 +7,53 @@ from lgserve.core.models import EMPTY_OBJECT, Json, Run, RunResult
 
 #: What the reference answers to those who wait for a run that was rolled back.
 _ROLLED_BACK = {"error": "HTTPException", "message": "404: Run not found"}
+_ERROR = b'{"__error__":'
 
 
-def error_result(error: Json, status: str = "error") -> RunResult:
+def error_result(error: Json, status: str = "error", reason: str | None = None) -> RunResult:
     """Return the answer for a failed or timed-out run."""
-    return RunResult(body=Json(b'{"__error__":%b}' % error), status=status)  # type: ignore[arg-type]
+    body = Json(b'{"__error__":%b}' % error)
+    return RunResult(body=body, status=status, reason=reason)  # type: ignore[arg-type]
 
 
-def rolled_back_result() -> RunResult:
+def rolled_back_result(reason: str | None = None) -> RunResult:
     """Return the answer for a run that was rolled back."""
-    return error_result(jsonio.dumps(_ROLLED_BACK), "deleted")
+    return error_result(jsonio.dumps(_ROLLED_BACK), "deleted", reason)
 
 
 def unstarted_result(run: Run) -> RunResult:
     """Return the answer for a run that was cancelled before it started."""
     if run.cancel_action == "rollback":
-        return rolled_back_result()
-    return RunResult(body=EMPTY_OBJECT, status="interrupted")
+        return rolled_back_result(run.cancel_reason)
+    return RunResult(body=EMPTY_OBJECT, status="interrupted", reason=run.cancel_reason)
+
+
+def given_up_result(run: Run) -> RunResult:
+    """Return the answer for a run that ended when its process had died."""
+    return unstarted_result(run) if run.error is None else error_result(run.error, run.status)
+
+
+def end_reason(run: Run) -> str | None:
+    """Return why a run ended, or is about to, before its graph did."""
+    if run.status == "timeout":
+        return "timeout"
+    return None if run.status in ("success", "error") else run.cancel_reason
+
+
+def error_of(result: RunResult) -> Json | None:
+    """Return the error that a result tells, or None."""
+    if not result.body.startswith(_ERROR):
+        return None
+    return Json(result.body.removeprefix(_ERROR)[:-1])
+
+
+def end_of(run_id: str, result: RunResult) -> Json:
+    """Return what is told of a run's end to those who ask."""
+    return jsonio.dumps({"run_id": run_id, "status": result.status, "reason": result.reason})
+
+
+def with_end(run_id: str, result: RunResult) -> Json:
+    """Return a result that tells how the run ended, beside the values."""
+    body = result.body if result.body[:1] == b"{" else Json(b'{"__root__":%b}' % result.body)
+    comma = b"" if body == EMPTY_OBJECT else b","
+    return Json(b'%b%b"__end__":%b}' % (body[:-1], comma, end_of(run_id, result)))

@@ -141,10 +141,13 @@ class CheckpointReader:
         """Decode rows until they are enough for a page; at least one."""
         decoded = [(row, *unpack_versions(row.versions)) for row in rows]
         self._locate(connection, decoded)
+        writes = _stored_writes(connection, rows)
         tuples: list[CheckpointTuple] = []
         self._bytes = 0
         for row, versions, inline in decoded:
-            tuples.append(self._tuple(connection, row, versions, inline))
+            found = self._tuple(connection, row, versions, inline)
+            mine = writes.get(row[:3], ())
+            tuples.append(found._replace(pending_writes=[self._write(*write) for write in mine]))
             if self._bytes > _PAGE_BYTES:
                 break
         return tuples
@@ -170,7 +173,6 @@ class CheckpointReader:
             parent_config=(
                 None if row.parent_id is None else checkpoint_config(*place, row.parent_id)
             ),
-            pending_writes=self._writes(connection, place, row.checkpoint_id),
         )
 
     def _values(
@@ -205,7 +207,7 @@ class CheckpointReader:
                 self._stored.update(dict.fromkeys((place, *pair) for pair in some))
                 found = connection.execute(
                     _locate_statement(len(some)), [*(x for pair in some for x in pair), *place]
-                )
+                ).fetchall()
                 for channel, version, *stored in found:
                     self._stored[place, channel, version] = _Stored(*stored)
 
@@ -225,12 +227,6 @@ class CheckpointReader:
             last = _Decoded(version, self._serde.loads_typed((stored.kind, data)), lengths)
             self._decoded[channel] = last
         return _fresh(last.value)
-
-    def _writes(
-        self, connection: sqlite3.Connection, place: Place, checkpoint_id: str
-    ) -> list[PendingWrite]:
-        rows = connection.execute(_WRITES, (*place, checkpoint_id))
-        return [self._write(*row) for row in rows]
 
     def _write(
         self,
@@ -296,9 +292,9 @@ _WRITE_COLUMNS = (
     "w.task_id, w.channel, w.kind, w.data, w.split, substr(b.data, w.blob_start + 1, w.blob_length)"
 )
 _WRITES = f"""
-    SELECT {_WRITE_COLUMNS}
+    SELECT w.checkpoint_id, {_WRITE_COLUMNS}
     FROM checkpoint_writes w LEFT JOIN channel_blobs b ON b.blob_id = w.blob_id
-    WHERE w.thread_id = ? AND w.checkpoint_ns = ? AND w.checkpoint_id = ?
+    WHERE w.thread_id = ? AND w.checkpoint_ns = ? AND w.checkpoint_id BETWEEN ? AND ?
     ORDER BY w.task_path, w.task_id, w.idx
 """
 _PATH_WRITES = f"""
@@ -309,6 +305,24 @@ _PATH_WRITES = f"""
         AND w.channel IN (SELECT value FROM json_each(?))
     ORDER BY path.key DESC, w.task_path, w.task_id, w.idx
 """
+
+
+def _stored_writes(
+    connection: sqlite3.Connection, rows: Sequence[_Row]
+) -> dict[tuple[str, str, str], list[tuple[Any, ...]]]:
+    """Return the writes to checkpoints, in order, by place and id; a statement a place."""
+    places: dict[Place, list[str]] = {}
+    for row in rows:
+        places.setdefault((row.thread_id, row.checkpoint_ns), []).append(row.checkpoint_id)
+    found: dict[tuple[str, str, str], list[tuple[Any, ...]]] = {}
+    for place, ids in places.items():
+        wanted = set(ids)
+        # All at once: each row that is fetched by itself hands over the interpreter.
+        stored = connection.execute(_WRITES, (*place, min(ids), max(ids))).fetchall()
+        for checkpoint_id, *write in stored:
+            if checkpoint_id in wanted:
+                found.setdefault((*place, checkpoint_id), []).append(tuple(write))
+    return found
 
 
 @lru_cache

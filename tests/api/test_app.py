@@ -32,6 +32,7 @@ def services(*, ready: bool = True) -> Services:
         threads=NOT_THERE,
         state=NOT_THERE,
         runs=NOT_THERE,
+        thread_streams=NOT_THERE,
         store=NOT_THERE,
         facts=facts,
     )

@@ -32,6 +32,8 @@ class Case:
     answer: Any = None
     #: Which of alice's threads and runs are in the path.
     ids: tuple[str, str] = ("thread_id", "run_id")
+    #: Whether a success is a stream without an end.
+    endless: bool = False
 
 
 def _run(_: Holdings) -> Any:
@@ -63,11 +65,24 @@ CASES: dict[Route, Case] = {
     ("GET", "/assistants/{assistant_id}"): Case(404),
     ("PATCH", "/assistants/{assistant_id}"): Case(404, lambda of: {"metadata": {"owner": "bob"}}),
     ("DELETE", "/assistants/{assistant_id}"): Case(404, query=lambda of: {"delete_threads": "1"}),
+    ("POST", "/assistants/{assistant_id}/versions"): Case(404, _nothing),
+    ("POST", "/assistants/{assistant_id}/latest"): Case(404, lambda _: {"version": 1}),
+    ("GET", "/assistants/{assistant_id}/graph"): Case(404),
+    ("GET", "/assistants/{assistant_id}/schemas"): Case(404),
+    ("GET", "/assistants/{assistant_id}/subgraphs"): Case(404),
+    ("GET", "/assistants/{assistant_id}/subgraphs/{namespace}"): Case(404),
     ("POST", "/threads"): Case(
         409, lambda of: {"thread_id": of.thread_id, "if_exists": "do_nothing"}
     ),
     ("POST", "/threads/search"): Case(200, _nothing, answer=[]),
     ("POST", "/threads/count"): Case(200, _nothing, answer=0),
+    ("POST", "/threads/prune"): Case(
+        200,
+        lambda of: {"thread_ids": [of.thread_id, of.busy_thread_id]},
+        answer={"pruned_count": 0},
+    ),
+    ("POST", f"{_THREAD}/copy"): Case(404),
+    ("GET", f"{_THREAD}/storage"): Case(404),
     ("GET", _THREAD): Case(404),
     ("PATCH", _THREAD): Case(404, lambda of: {"metadata": {"owner": "bob"}}),
     ("DELETE", _THREAD): Case(404),
@@ -79,6 +94,7 @@ CASES: dict[Route, Case] = {
     ),
     ("GET", f"{_THREAD}/history"): Case(404),
     ("POST", f"{_THREAD}/history"): Case(404, _nothing),
+    ("GET", f"{_THREAD}/stream"): Case(404, endless=True),
     ("GET", f"{_THREAD}/runs"): Case(404),
     ("POST", f"{_THREAD}/runs"): Case(404, _run),
     ("POST", f"{_THREAD}/runs/wait"): Case(404, _run),
@@ -91,6 +107,7 @@ CASES: dict[Route, Case] = {
     ("POST", "/runs"): Case(404, _run_of_hers),
     ("POST", "/runs/wait"): Case(404, _run_of_hers),
     ("POST", "/runs/stream"): Case(404, _run_of_hers),
+    ("POST", "/runs/batch"): Case(404, lambda of: [_run_of_hers(of)]),
     ("POST", "/runs/cancel"): Case(
         404, lambda of: {"thread_id": of.busy_thread_id, "run_ids": [of.waiting_run_id]}
     ),
@@ -240,10 +257,17 @@ def call(client: httpx.Client, route: Route, of: Holdings, who: dict[str, str]) 
         ("run_id", getattr(of, run)),
         ("checkpoint_id", of.checkpoint_id),
         ("assistant_id", of.assistant_id),
+        ("namespace", "child"),
     ):
         path = path.replace(f"{{{name}}}", value)
     body = None if case.body is None else case.body(of)
-    return client.request(method, path, json=body, params=case.query(of), headers=who)
+    request = client.build_request(method, path, json=body, params=case.query(of), headers=who)
+    answer = client.send(request, stream=True)
+    if answer.is_success and case.endless:
+        answer.close()
+    else:
+        answer.read()
+    return answer
 
 
 def sent_by_himself(route: Route) -> bool:

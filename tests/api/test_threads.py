@@ -157,8 +157,14 @@ def test_a_nul_character_is_shown_as_the_replacement_character(http: httpx.Clien
         ({"thread_id": "nope"}, 422, "Invalid thread ID: must be a UUID"),
         ({"metadata": None}, 422, "metadata: Input should be an object (got null)"),
         ({"if_exists": "x"}, 422, "if_exists: Input should be 'raise' or 'do_nothing'"),
-        ({"ttl": {"ttl": 5}}, 422, "ttl: not supported yet"),
-        ({"supersteps": [{"updates": []}]}, 422, "supersteps: not supported yet"),
+        ({"ttl": {"ttl": "5"}}, 422, 'ttl.ttl: Input should be a number of minutes (got "5")'),
+        ({"ttl": {"ttl": 0}}, 422, "ttl.ttl: Input should be greater than 0"),
+        ({"ttl": -1}, 422, "ttl.ttl: Input should be greater than 0"),
+        ({"ttl": {"strategy": "x", "ttl": 1}}, 422, "ttl.strategy: Input should be 'delete' or"),
+        ({"ttl": {"strategy": "delete"}}, 422, "ttl.ttl: Field required"),
+        ({"ttl": "5"}, 422, "ttl: Input should be an object"),
+        ({"supersteps": "x"}, 422, "supersteps: Input should be an array"),
+        ({"supersteps": [{}]}, 422, "supersteps[0].updates: Field required"),
     ],
 )
 def test_wrong_threads_are_refused_with_a_sentence(

@@ -1,0 +1,85 @@
+"""The config's `checkpointer` block: how long threads are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lgserve.config_document import Document, did_you_mean
+from lgserve.core.errors import ConfigurationError
+from lgserve.core.models import ThreadTtl
+
+#: Keys of the block that langgraph-cli knows; only the first means something here.
+_KEYS = ("ttl", "backend", "path", "uri", "serde")
+_TTL_KEYS = ("strategy", "default_ttl", "sweep_interval_minutes", "sweep_limit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointerConfig:
+    """What the project says about its threads; times are minutes."""
+
+    #: None keeps threads of which nobody says otherwise for good.
+    default_ttl: ThreadTtl | None = None
+    sweep_interval_minutes: float = 5.0
+    #: How many threads one sweep takes care of.
+    sweep_limit: int = 1000
+
+
+def read_checkpointer(document: Document) -> CheckpointerConfig:
+    """Check the block; raise `ConfigurationError` with file, line and key."""
+    block = _mapping(document, ("checkpointer",), document.data.get("checkpointer"), _KEYS)
+    ttl = _mapping(document, ("checkpointer", "ttl"), block.get("ttl"), _TTL_KEYS)
+    strategy = ttl.get("strategy", "delete")
+    if strategy not in ("delete", "keep_latest"):
+        raise ConfigurationError(f"{_where(document, 'strategy')} must be delete or keep_latest")
+    minutes = _minutes(document, ttl, "default_ttl")
+    interval = _minutes(document, ttl, "sweep_interval_minutes")
+    return CheckpointerConfig(
+        default_ttl=None if minutes is None else ThreadTtl(strategy=strategy, minutes=minutes),
+        sweep_interval_minutes=5.0 if interval is None else interval,
+        sweep_limit=_limit(document, ttl.get("sweep_limit")),
+    )
+
+
+def unserved_checkpointer_keys(document: Document) -> Iterator[str]:
+    """Name what the block says without an effect: checkpoints are kept in lgserve's database."""
+    for key in document.data.get("checkpointer") or {}:
+        if key != "ttl":
+            yield f"{document.where('checkpointer', key)} has no effect in this version of lgserve"
+
+
+def _where(document: Document, key: str) -> str:
+    return document.where("checkpointer", "ttl", key)
+
+
+def _mapping(
+    document: Document, keys: tuple[str, ...], value: Any, valid: tuple[str, ...]
+) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigurationError(f"{document.where(*keys)} must be a mapping of keys to values")
+    for key in value:
+        if key not in valid:
+            where = document.where(*keys, key)
+            raise ConfigurationError(f"{where}: unknown key{did_you_mean(key, valid)}")
+    return value
+
+
+def _minutes(document: Document, ttl: Mapping[str, Any], name: str) -> float | None:
+    value = ttl.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
+        where = _where(document, name)
+        raise ConfigurationError(f"{where} must be a number of minutes greater than 0")
+    return value
+
+
+def _limit(document: Document, value: Any) -> int:
+    if value is None:
+        return 1000
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{_where(document, 'sweep_limit')} must be a positive number")
+    return value

@@ -15,10 +15,10 @@ from aiohttp import web
 
 from lgserve.api.http import principal_of, services_of
 from lgserve.api.keys import AUTHENTICATOR, PRINCIPAL
-from lgserve.core.ids import new_id, parse_uuid, system_assistant_id
+from lgserve.core.ids import parse_uuid, system_assistant_id
 from lgserve.core.models import EVERYTHING, AssistantFilter, Page, Scope, ThreadFilter
 from lgserve.core.principals import Action, IncomingRequest, Resource
-from lgserve.core.scopes import stamp
+from lgserve.services.permits import permitted_run
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
@@ -43,11 +43,6 @@ _SEARCHED = {
 _OBJECTS = ("metadata", "values")
 #: The page of a count.
 _UNPAGED = Page(limit=0, sort_by="")
-#: What a handler may change of a run that is to be created.
-_RUN_MEMBERS = ("metadata", "multitask_strategy", "if_not_exists", "after_seconds")
-_KWARGS = (
-    "input", "command", "config", "context", "stream_mode", "interrupt_before", "interrupt_after",
-)  # fmt: skip
 
 
 def _closed(path: str, protect: Collection[str]) -> bool:
@@ -143,32 +138,10 @@ async def permit_run(
     """
     if request.app.get(AUTHENTICATOR) is None:
         return wanted, EVERYTHING
-    assistant_id = parse_uuid(wanted.assistant_id)
-    value = _run_value(thread_id, wanted)
-    scope = await permit(request, "threads", "create_run", value)
-    readable = scope
-    assistants = services_of(request).assistants
-    if assistant_id is not None and not assistants.is_system(assistant_id):
-        asked = {"assistant_id": assistant_id}
-        readable = await permit(request, "assistants", "read", asked)
-    members = {name: value[name] for name in _RUN_MEMBERS}
-    kwargs = {name: value["kwargs"][name] for name in _KWARGS}
-    members["metadata"] = {**members["metadata"], **stamp(scope)}
-    asker: dict[str, Any] = {"user": principal_of(request), "run_id": str(value["run_id"])}
-    return replace(wanted, **members, **kwargs, **asker, assistant_scope=readable), scope
-
-
-def _run_value(thread_id: str | None, wanted: RunRequest) -> dict[str, Any]:
-    """Return a run that is to be created as auth handlers see it."""
-    return {
-        "thread_id": thread_id,
-        "assistant_id": parse_uuid(wanted.assistant_id) or system_assistant_id(wanted.assistant_id),
-        "run_id": wanted.run_id or new_id(),
-        "status": "pending",
-        "metadata": dict(wanted.metadata),
-        "prevent_insert_if_inflight": wanted.multitask_strategy == "reject",
-        "multitask_strategy": wanted.multitask_strategy,
-        "if_not_exists": wanted.if_not_exists,
-        "after_seconds": wanted.after_seconds,
-        "kwargs": {name: getattr(wanted, name) for name in _KWARGS},
-    }
+    return await permitted_run(
+        lambda resource, action, value: permit(request, resource, action, value),
+        principal_of(request),
+        thread_id,
+        wanted,
+        is_system=services_of(request).assistants.is_system,
+    )

@@ -57,6 +57,8 @@ class RunRequest:
     request_id: str | None = None
     #: The id it gets; None lets the server choose.
     run_id: str | None = None
+    #: The cron that fires.
+    cron_id: str | None = None
     #: Who asks; None on a server that does not ask who does.
     user: Principal | None = None
     #: What the assistant must contain; None asks what is asked of the thread.
@@ -194,6 +196,7 @@ def _config_and_context(
         "graph_id": assistant.graph_id,
         "assistant_id": assistant.assistant_id,
         "user_id": identity,
+        **({} if request.cron_id is None else {"cron_id": request.cron_id}),
     }
     assistant_config = jsonio.loads(assistant.config)
     configurable = merging.run_configurable(

@@ -11,6 +11,7 @@ from lgserve.core.models import ThreadTtl
 from lgserve.core.ports import Clock
 from lgserve.storage.api_keys import SqliteApiKeys
 from lgserve.storage.assistants import SqliteAssistants
+from lgserve.storage.crons import SqliteCrons
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.run_events import SqliteRunEvents
 from lgserve.storage.run_requests import SqliteRunRequests
@@ -36,6 +37,7 @@ class SqliteTransaction:
         self.runs = SqliteRuns(connection, self.threads, clock, lease)
         self.events = SqliteRunEvents(connection)
         self.requests = SqliteRunRequests(connection, clock)
+        self.crons = SqliteCrons(connection, clock)
         self.api_keys = SqliteApiKeys(connection)
         self.statistics = SqliteStatistics(connection, clock)
 

@@ -10,8 +10,8 @@ from lgserve.config_document import Document, did_you_mean
 from lgserve.core.errors import ConfigurationError
 from lgserve.core.models import ThreadTtl
 
-#: Keys of the block that langgraph-cli knows; only the first means something here.
-_KEYS = ("ttl", "backend", "path", "uri", "serde")
+_KEYS = ("ttl", "path", "backend", "uri", "serde")
+_BACKENDS = ("default", "custom")
 _TTL_KEYS = ("strategy", "default_ttl", "sweep_interval_minutes", "sweep_limit")
 
 
@@ -24,12 +24,17 @@ class CheckpointerConfig:
     sweep_interval_minutes: float = 5.0
     #: How many threads one sweep takes care of.
     sweep_limit: int = 1000
+    #: What makes the project's own saver: `./file.py:factory` or `package.module:factory`.
+    path: str | None = None
+    #: File, line and key, for the start of an error message.
+    where: str = "checkpointer.path"
 
 
 def read_checkpointer(document: Document) -> CheckpointerConfig:
     """Check the block; raise `ConfigurationError` with file, line and key."""
     block = _mapping(document, ("checkpointer",), document.data.get("checkpointer"), _KEYS)
     ttl = _mapping(document, ("checkpointer", "ttl"), block.get("ttl"), _TTL_KEYS)
+    path = _path(document, block)
     strategy = ttl.get("strategy", "delete")
     if strategy not in ("delete", "keep_latest"):
         raise ConfigurationError(f"{_where(document, 'strategy')} must be delete or keep_latest")
@@ -39,13 +44,30 @@ def read_checkpointer(document: Document) -> CheckpointerConfig:
         default_ttl=None if minutes is None else ThreadTtl(strategy=strategy, minutes=minutes),
         sweep_interval_minutes=5.0 if interval is None else interval,
         sweep_limit=_limit(document, ttl.get("sweep_limit")),
+        path=path,
+        where=document.where("checkpointer", "path"),
     )
 
 
+def _path(document: Document, block: Mapping[str, Any]) -> str | None:
+    path, backend = block.get("path"), block.get("backend")
+    if path is not None and (not isinstance(path, str) or not all(path.rpartition(":"))):
+        where = document.where("checkpointer", "path")
+        raise ConfigurationError(f'{where} must be "./file.py:factory" or "module:factory"')
+    if backend not in (None, *_BACKENDS):
+        raise ConfigurationError(
+            f"{document.where('checkpointer', 'backend')} must be {' or '.join(_BACKENDS)}",
+            hint="for another database name a factory of its saver with `path`",
+        )
+    if backend == "custom" and path is None:
+        raise ConfigurationError(f"{document.where('checkpointer')}: backend custom needs a path")
+    return None if backend == "default" else path
+
+
 def unserved_checkpointer_keys(document: Document) -> Iterator[str]:
-    """Name what the block says without an effect: checkpoints are kept in lgserve's database."""
+    """Name what the block says without an effect."""
     for key in document.data.get("checkpointer") or {}:
-        if key != "ttl":
+        if key not in ("ttl", "path", "backend"):
             yield f"{document.where('checkpointer', key)} has no effect in this version of lgserve"
 
 

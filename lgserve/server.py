@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -27,14 +27,18 @@ from lgserve.brokers.local import LocalRunStreams
 from lgserve.build_info import read_build
 from lgserve.core.clock import SystemClock
 from lgserve.core.ids import new_id
+from lgserve.custom_parts import CustomAppParts, wire_custom_app
+from lgserve.custom_storage import CustomStorageParts, wire_custom_storage
 from lgserve.data_folder import held, remove_database
 from lgserve.engine.executor import RunExecutor
 from lgserve.engine.failures import error_object
 from lgserve.engine.janitor import Janitor
 from lgserve.engine.loopback import Loopback
+from lgserve.engine.scheduler import CronScheduler
 from lgserve.engine.tasks import TaskSet
 from lgserve.engine.user_loop import UserLoopThread
 from lgserve.engine.watchdog import StallWatchdog
+from lgserve.engine.webhooks import WebhookWorker
 from lgserve.engine.worker import RunWorker, WorkerOptions
 from lgserve.graphs import schemas
 from lgserve.graphs.loader import GraphSource
@@ -42,11 +46,13 @@ from lgserve.graphs.registry import GraphRegistry, LoadReport
 from lgserve.graphs.schemas import context_for
 from lgserve.graphs.tracebacks import describe_error
 from lgserve.guarding import load_custom, make_authenticator, store_scope_of
-from lgserve.project_config import ProjectConfig
+from lgserve.handlers import Handlers
 from lgserve.services.assistants import AssistantService
-from lgserve.services.event_feed import EventFeeds
 from lgserve.services.cancelling import Canceller
 from lgserve.services.creating import RunCreator
+from lgserve.services.cron_firing import CronFirer
+from lgserve.services.crons import CronService
+from lgserve.services.event_feed import EventFeeds
 from lgserve.services.introspection import IntrospectionService
 from lgserve.services.runs import RunService
 from lgserve.services.statistics import StatisticsService
@@ -54,12 +60,15 @@ from lgserve.services.thread_commands import ThreadCommands
 from lgserve.services.thread_state import ThreadStateService
 from lgserve.services.thread_streams import ThreadStreamService
 from lgserve.services.threads import ThreadService
-from lgserve.settings import Settings, export_environment, sdk_keys
+from lgserve.settings import Settings, export_environment, sdk_keys, tracing_environment
 from lgserve.storage.checkpointers import SqliteCheckpointers
+from lgserve.storage.custom_store import CustomStore
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.sqlite import SqliteStorage
 from lgserve.storage.store_items import SqliteStore
 from lgserve.store_parts import StoreParts, wire_store
+from lgserve.tracing import Tracing, open_tracing
+from lgserve.webhook_parts import wire_webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,8 +109,12 @@ class _Parts:
     worker: RunWorker
     loopback: Loopback
     janitor: Janitor
+    scheduler: CronScheduler
+    webhooks: WebhookWorker
     authenticator: Authenticator | None
     store: StoreParts
+    custom: CustomAppParts
+    own_storage: CustomStorageParts
 
 
 Announce = Callable[[StartupReport], None]
@@ -171,12 +184,19 @@ class Server:
         self._listener = listener
         self._loop_factory = loop_factory
         self._began = time.monotonic()
+        self._tracing = Tracing()
+        self._handlers = Handlers()
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[StartupReport]:
         """Serve while entered; the report says how the start went."""
         settings = self._settings
         async with AsyncExitStack() as stack:
+            self._tracing = open_tracing(
+                tracing_environment(), settings.mount_prefix, mask_errors=settings.mask_errors
+            )
+            stack.push_async_callback(self._tracing.close)
             database = self._open_database(stack)
             user_loop = UserLoopThread(settings.n_jobs_per_worker, self._loop_factory)
             user_loop.start()
@@ -186,18 +206,31 @@ class Server:
             parts = self._wire(database, user_loop, tasks)
             parts.loopback.open(parts.worker)
             stack.push_async_callback(user_loop.run, parts.loopback.close)
+            stack.push_async_callback(parts.own_storage.close, user_loop)
+            stack.push_async_callback(parts.custom.stop)
             await self._start_site(stack, parts)
 
             loaded = await self._load_graphs(user_loop, parts.graphs)
             await load_custom(settings, parts.authenticator, user_loop)
+            await self._handlers.load(settings, user_loop)
+            self._tracing.loaded()
+            await parts.own_storage.load(
+                settings.project, user_loop, parts.services.facts.tiers
+            )
             await parts.store.load(settings.project, user_loop)
             stack.callback(parts.store.close)
             await parts.services.assistants.create_system_assistants()
+            stack.push_async_callback(parts.webhooks.stop)
+            await parts.webhooks.start()
             recovered = await parts.worker.recover()
             stack.push_async_callback(parts.worker.drain, settings.grace_seconds)
             parts.worker.run()
             tasks.start(parts.janitor.run(), "janitor")
+            if "crons" not in _disabled(settings):
+                stack.push_async_callback(parts.scheduler.stop)
+                parts.scheduler.start()
             self._start_watchdog(stack, user_loop, parts.worker)
+            await parts.custom.start(settings.project, user_loop)
             parts.services.facts.loaded(loaded)
             yield StartupReport(
                 url=self._url,
@@ -213,11 +246,24 @@ class Server:
         clock = SystemClock()
         checkpointer = settings.project.checkpointer
         storage = SqliteStorage(
-            database, clock, timedelta(seconds=settings.lease_seconds), checkpointer.default_ttl
+            database,
+            clock,
+            timedelta(seconds=settings.lease_seconds),
+            checkpointer.default_ttl,
+            timedelta(seconds=settings.webhooks.retry_seconds),
+        )
+        webhooks = wire_webhooks(
+            settings.webhooks,
+            storage,
+            clock,
+            owner=self._owner,
+            own_url=self._url,
+            enabled="webhooks" not in _disabled(settings),
         )
         store_parts = wire_store(settings.project.store, database, user_loop)
         store = store_parts.store
-        checkpointers = SqliteCheckpointers(database)
+        own_storage = wire_custom_storage(settings.project, storage, store, user_loop)
+        checkpointers = own_storage.checkpointers or SqliteCheckpointers(database)
         loopback = self._loopback(user_loop)
         graphs = GraphRegistry()
         streams = LocalRunStreams(storage, clock, tasks.spawn)
@@ -254,6 +300,28 @@ class Server:
         assistants = AssistantService(
             storage=storage, graphs=graphs, clock=clock, threads=threads, canceller=canceller
         )
+        creator = RunCreator(
+            storage=storage,
+            streams=streams,
+            worker=worker,
+            graphs=graphs,
+            clock=clock,
+            canceller=canceller,
+        )
+        authenticator = make_authenticator(settings, storage, clock, user_loop)
+        firer = CronFirer(
+            storage=storage,
+            creator=creator,
+            clock=clock,
+            is_system=assistants.is_system,
+            authenticator=authenticator,
+        )
+        scheduler = CronScheduler(
+            storage=storage, firer=firer, clock=clock, missed=settings.crons.missed
+        )
+        facts = self._facts(storage, worker, store)
+        facts.lets_in = loopback.knows
+        facts.features["custom_app"] = lambda: settings.project.http.app is not None
         services = Services(
             assistants=assistants,
             introspection=self._introspection(assistants, graphs, store, user_loop),
@@ -262,24 +330,21 @@ class Server:
             runs=RunService(
                 storage=storage,
                 streams=streams,
-                creator=RunCreator(
-                    storage=storage,
-                    streams=streams,
-                    worker=worker,
-                    graphs=graphs,
-                    clock=clock,
-                    canceller=canceller,
-                ),
+                creator=creator,
                 canceller=canceller,
                 state=state,
             ),
+            crons=CronService(
+                storage=storage, graphs=graphs, clock=clock, alarm=scheduler, firer=firer
+            ),
+            webhooks=webhooks.service,
             thread_streams=ThreadStreamService(storage=storage, streams=streams),
             store=store_parts.service,
             feeds=EventFeeds(storage, streams, state),
             thread_commands=ThreadCommands(
                 storage=storage, streams=streams, state=state, clock=clock
             ),
-            facts=self._facts(storage, worker, store),
+            facts=facts,
         )
         janitor = Janitor(
             storage,
@@ -289,6 +354,7 @@ class Server:
             settings.project.store.sweep_interval_minutes * 60,
             threads=threads,
             thread_interval_seconds=checkpointer.sweep_interval_minutes * 60,
+            webhook_keep_seconds=settings.webhooks.keep_seconds,
         )
         return _Parts(
             services=services,
@@ -297,10 +363,14 @@ class Server:
             loopback=loopback,
             janitor=janitor,
             store=store_parts,
-            authenticator=make_authenticator(settings, storage, clock, user_loop),
+            own_storage=own_storage,
+            custom=wire_custom_app(settings, user_loop, tasks.spawn, loopback),
+            authenticator=authenticator,
+            scheduler=scheduler,
+            webhooks=webhooks.worker,
         )
 
-    def _facts(self, storage: SqliteStorage, worker: RunWorker, store: SqliteStore) -> ServerFacts:
+    def _facts(self, storage: SqliteStorage, worker: RunWorker, store: SqliteStore | CustomStore) -> ServerFacts:
         facts = ServerFacts(
             storage={"kind": "sqlite", "path": self._data},
             queue={"n_jobs_per_worker": self._settings.n_jobs_per_worker},
@@ -310,11 +380,19 @@ class Server:
         facts.tiers = {"storage": "sqlite", "streams": "local"}
         facts.auth = {"type": self._settings.auth.type}
         facts.features["auth"] = lambda: facts.auth["type"] != "none"
+        facts.features["webhooks"] = lambda: "webhooks" not in _disabled(self._settings)
         facts.features["resumable_streams"] = lambda: True
         facts.features["semantic_search"] = lambda: store.semantic
+        facts.features["tracing"] = self._tracing.working
+        facts.tracing = self._traced
         facts.statistics = StatisticsService(storage=storage)
         facts.active_runs = lambda: worker.active
         return facts
+
+    def _traced(self) -> dict[str, Any]:
+        """Tell how runs are watched from outside."""
+        callbacks = list(self._settings.callbacks)
+        return {"otel": self._tracing.working(), "callbacks": callbacks}
 
     def _loopback(self, user_loop: UserLoopThread) -> Loopback:
         return Loopback(
@@ -322,13 +400,14 @@ class Server:
             prefix=self._settings.mount_prefix,
             user_loop=user_loop,
             environment_keys=sdk_keys,
+            trace_headers=self._tracing.headers,
         )
 
     def _introspection(
         self,
         assistants: AssistantService,
         graphs: GraphRegistry,
-        store: SqliteStore,
+        store: SqliteStore | CustomStore,
         user_loop: UserLoopThread,
     ) -> IntrospectionService:
         return IntrospectionService(
@@ -342,7 +421,7 @@ class Server:
         )
 
     def _executor(
-        self, graphs: GraphRegistry, store: SqliteStore, loopback: Loopback
+        self, graphs: GraphRegistry, store: SqliteStore | CustomStore, loopback: Loopback
     ) -> RunExecutor:
         return RunExecutor(
             graphs=graphs,
@@ -353,6 +432,8 @@ class Server:
             context_for=context_for,
             trim=self._trim,
             around=loopback.called_by,
+            handlers=self._handlers,
+            watch=self._tracing.watch,
         )
 
     @property
@@ -380,7 +461,7 @@ class Server:
     def _worker_options(self) -> WorkerOptions:
         settings = self._settings
         return WorkerOptions(
-            owner=f"{socket.gethostname()}:{os.getpid()}:{new_id()}",
+            owner=self._owner,
             slots=settings.n_jobs_per_worker,
             lease_seconds=settings.lease_seconds,
             run_timeout_seconds=settings.run_timeout_seconds,
@@ -390,7 +471,14 @@ class Server:
 
     async def _start_site(self, stack: AsyncExitStack, parts: _Parts) -> None:
         guard = None if parts.authenticator is None else parts.loopback.guarded(parts.authenticator)
-        app = build_app(parts.services, self._api_options(), guard)
+        app = build_app(
+            parts.services,
+            self._api_options(),
+            guard,
+            parts.custom.app,
+            outermost=self._tracing.middlewares,
+        )
+        parts.custom.stands_in(app, self._api_options())
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -412,9 +500,11 @@ class Server:
             max_body_bytes=settings.max_body_bytes,
             cors=settings.cors,
             access_log=settings.access_log,
-            disabled=_disabled(settings.project),
+            disabled=_disabled(settings),
             protect=settings.auth.protect,
             openapi=settings.auth.openapi,
+            configurable_headers=settings.project.http.configurable_headers,
+            logging_headers=settings.project.http.logging_headers,
         )
 
     async def _load_graphs(
@@ -466,14 +556,16 @@ def _quiet_bad_requests() -> None:
     logging.getLogger("aiohttp.server").addFilter(shorten)
 
 
-def _disabled(project: ProjectConfig) -> frozenset[str]:
+def _disabled(settings: Settings) -> frozenset[str]:
     """Return the groups of routes that the config's `http.disable_<group>` takes away."""
-    switches = project.blocks.get("http", {}).items()
-    return frozenset(
+    switches = settings.project.blocks.get("http", {}).items()
+    groups = frozenset(
         key.removeprefix("disable_")
         for key, value in switches
         if key.startswith("disable_") and value is True
     )
+    without_crons = "runs" in groups or not settings.crons.enabled
+    return groups | {"crons"} if without_crons else groups
 
 
 def _graph_report(report: LoadReport) -> GraphReport:

@@ -30,6 +30,14 @@ def texts(value: object) -> tuple[str, ...]:
     raise ValueError("must be a list of texts, or one text with commas")
 
 
+def objects(value: object) -> tuple[str, ...]:
+    """A list of objects in Python files or modules, or one text with commas."""
+    found = texts(value)
+    if all(all(path.rpartition(":")) for path in found):
+        return found
+    raise ValueError('must be a list of "./file.py:object" or "package.module:object"')
+
+
 def switch(value: object) -> bool:
     """True or false, also as yes, no, on, off, 1, 0."""
     word = str(value).strip().lower()

@@ -16,7 +16,7 @@ from aiohttp.abc import AbstractStreamWriter
 from lgserve.api.asgi_bridge import HttpExchange, Spawn
 from lgserve.api.asgi_pipe import Ended, Pipe
 from lgserve.api.asgi_scope import Message, Receive, Scope, Send, is_untouched, message_of
-from lgserve.api.keys import OWN_CORS, PRINCIPAL
+from lgserve.api.keys import OPTIONS, OWN_CORS, PRINCIPAL
 from lgserve.api.middleware import STARTED
 
 #: What is said of one connection, or is added where the answer leaves.
@@ -64,27 +64,32 @@ async def _serve(
     """Run the API's handler for a request as the app's middleware has left it."""
     error: BaseException | None = None
     try:
-        request = await _request(exchange.request, scope, body, writer)
+        request = await request_of(scope, exchange.request, body, writer)
         response = await chain(request)
         await response.prepare(request)
         await response.write_eof()
     except ConnectionError as exc:  # broken off: so is the app's answer
         error = exc
+        exchange.broken = True
     finally:
         writer.pipe.end(error)
 
 
-async def _request(
-    original: web.Request, scope: Scope, body: StreamReader, writer: _Writer
+async def request_of(
+    scope: Scope,
+    original: web.Request,
+    body: StreamReader | None = None,
+    writer: AbstractStreamWriter | None = None,
 ) -> web.Request:
+    """Return a request as a scope has it, with its route; without a body it is only looked at."""
     request = web.Request(
         message_of(scope, original),
-        body if original.body_exists else original.content,
+        body if body is not None and original.body_exists else original.content,
         original.protocol,
-        writer,
+        original.writer if writer is None else writer,
         original.task,
         asyncio.get_running_loop(),
-        client_max_size=original.app._client_max_size,  # noqa: SLF001 - as aiohttp makes requests
+        client_max_size=original.app[OPTIONS].max_body_bytes,
     )
     found = original.match_info
     if not is_untouched(scope, original):
@@ -93,9 +98,12 @@ async def _request(
         found.freeze()
         found.current_app = original.app
     request._match_info = found  # noqa: SLF001 - as aiohttp's application does
-    for key in (STARTED, PRINCIPAL, OWN_CORS):
-        if key in original:
-            request[key] = original[key]  # type: ignore[index, literal-required]
+    if STARTED in original:
+        request[STARTED] = original[STARTED]
+    if PRINCIPAL in original:
+        request[PRINCIPAL] = original[PRINCIPAL]
+    if OWN_CORS in original:
+        request[OWN_CORS] = original[OWN_CORS]
     return request
 
 

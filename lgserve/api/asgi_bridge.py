@@ -32,17 +32,24 @@ class AppError(LgserveError):
     """Internal Server Error"""
 
 
+class AppSilentError(LgserveError):
+    """The custom app did not begin to answer in time."""
+
+
 class Exchange:
     """What HTTP and WebSocket have in common: an app that runs, and a client that may leave."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, trim: Callable[[BaseException], str]) -> None:
         self.request = request
+        self._trim = trim
         #: The API's own loop.
         self.home = asyncio.get_running_loop()
         #: Whether an API route stands for what is asked for.
         self.matched = request.match_info.http_exception is None
         #: Nobody waits for the app any more.
         self.left = False
+        #: The API has broken its answer off; middleware might end it as if it were whole.
+        self.broken = False
         #: What runs here for the app, and ends with the exchange.
         self.running: asyncio.Task[Any] | None = None
         self._away: asyncio.AbstractEventLoop | None = None
@@ -67,11 +74,17 @@ class Exchange:
             self._answer.end(error)
 
     def _tell(self, error: Exception) -> None:
-        if self.left:  # Starlette's ClientDisconnect, above all
+        if self.is_over:  # Starlette's ClientDisconnect, above all
             _log.debug("the custom app: %r, after its client had gone", error)
             return
         request = self.request
-        _log.error("%s %s failed in the custom app", request.method, request.path, exc_info=error)
+        text = self._trim(error)
+        _log.error("%s %s failed in the custom app:\n%s", request.method, request.path, text)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it does not matter any more what the app says."""
+        return self.left
 
     async def receive(self) -> Message:
         """Return what comes from the client; on the user loop."""
@@ -100,14 +113,21 @@ class Exchange:
 class HttpExchange(Exchange):
     """One HTTP request and its answer."""
 
-    def __init__(self, request: web.Request, largest: int) -> None:
-        super().__init__(request)
+    def __init__(
+        self, request: web.Request, trim: Callable[[BaseException], str], largest: int
+    ) -> None:
+        super().__init__(request, trim)
         self._largest = largest
         self._read = 0
         self._whole = not request.body_exists
         self._told_whole = False
         self._too_large = False
         self._reading: asyncio.Future[tuple[bytes, bool]] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it does not matter any more what the app says."""
+        return self.left or self._too_large
 
     # ------------------------------------------------------------ on the user loop
 
@@ -142,17 +162,22 @@ class HttpExchange(Exchange):
             raise PayloadTooLargeError
         return piece, not content.at_eof()
 
-    async def answer(self) -> web.StreamResponse:
+    async def answer(self, patience: float | None) -> web.StreamResponse:
         """Send the app's answer to the client as it comes.
 
         Raises:
+            AppSilentError: it has not begun to answer in `patience` seconds.
             AppError: the app failed, or returned, before it had begun to answer.
             ConnectionResetError: it did so afterwards.
         """
         try:
-            start = await self._next()
+            start = await asyncio.wait_for(self._next(), patience)
         except Ended as end:
             raise self._failure(end) from end.error
+        except TimeoutError:
+            raise AppSilentError from None
+        if self._too_large:  # the app takes it for a client that has gone
+            raise self._failure(Ended(None))
         headers = headers_of(start.get("headers", ()))
         for name in (hdrs.TRANSFER_ENCODING, hdrs.CONNECTION):
             headers.popall(name, None)
@@ -179,6 +204,8 @@ class HttpExchange(Exchange):
         """Return the next message of the app that means something over HTTP."""
         while True:
             message = await self._answer.get()
+            if self.broken:
+                raise Ended(None)
             if message["type"] in ("http.response.start", "http.response.body"):
                 return message
 

@@ -46,8 +46,9 @@ class Lifespan:
         if answer is None:
             self._ended_early(self._task)
         elif answer["type"] == "lifespan.startup.failed":
-            await asyncio.wait({self._task}, timeout=_SHUTDOWN_SECONDS)
-            raise LifespanError(str(answer.get("message", "")), _error_of(self._task))
+            task, self._task = self._task, None
+            await asyncio.wait({task}, timeout=_SHUTDOWN_SECONDS)
+            raise LifespanError(str(answer.get("message", "")), _error_of(task))
 
     def _ended_early(self, task: asyncio.Task[None]) -> None:
         """Decide about an app that ended before it had answered.

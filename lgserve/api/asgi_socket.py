@@ -19,8 +19,10 @@ _REFUSED = 403
 class SocketExchange(Exchange):
     """One WebSocket, from its handshake to its end."""
 
-    def __init__(self, request: web.Request, largest: int) -> None:
-        super().__init__(request)
+    def __init__(
+        self, request: web.Request, trim: Callable[[BaseException], str], largest: int
+    ) -> None:
+        super().__init__(request, trim)
         self._largest = largest
         self._incoming: Pipe[Message] | None = None
         self._connected = False

@@ -7,7 +7,7 @@ neither gives one without an authenticated caller: a new route is closed until i
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -55,16 +55,32 @@ def open_paths(protect: Collection[str]) -> frozenset[str]:
     return frozenset(each for each in PUBLIC if not _closed(each, protect))
 
 
-def guard(authenticator: Authenticator, prefix: str, protect: Collection[str]) -> Middleware:
-    """Return the middleware that lets nobody in who is not known, but to public routes."""
+def door(
+    authenticator: Authenticator, prefix: str, protect: Collection[str]
+) -> Callable[[web.Request], Awaitable[None]]:
+    """Return what notes who makes a request, and lets nobody in who is not known.
+
+    Public routes ask nobody.
+    """
     public = {path for each in open_paths(protect) for path in (each, prefix + each)}
 
-    @web.middleware
-    async def authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def let_in(request: web.Request) -> None:
+        if PRINCIPAL in request:  # asked before the custom app
+            return
         # The route decides, not the path: an odd spelling of a path must not open anything.
         resource = request.match_info.route.resource
         if resource is None or resource.canonical not in public:
             request[PRINCIPAL] = await authenticator.authenticate(_incoming(request))
+
+    return let_in
+
+
+def guard(let_in: Callable[[web.Request], Awaitable[None]]) -> Middleware:
+    """Return the middleware that lets nobody in who is not known, but to public routes."""
+
+    @web.middleware
+    async def authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await let_in(request)
         return await handler(request)
 
     return authenticated

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from lgserve.api.fields import Body, Object, UuidText, uuid_text
+from lgserve.api.fields import Body, Object, UuidText, WebhookUrl, uuid_text
 from lgserve.core.vocabulary import MultitaskStrategy
 
 CHANNELS = (
@@ -37,6 +37,7 @@ class RunStart(Body):
     config: _Members = Field(default_factory=dict)
     metadata: _Members = Field(default_factory=dict)
     multitask_strategy: MultitaskStrategy | None = None
+    webhook: WebhookUrl | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -22,13 +22,13 @@ from lgserve.api.fields import (
     Config,
     Given,
     Nodes,
-    NotYet,
     Number,
     Object,
     StreamModes,
     Texts,
     UuidText,
     UuidTexts,
+    WebhookUrl,
     checkpoint_reference,
     no_config,
     uuid_text,
@@ -139,7 +139,8 @@ class RunCreate(Body):
     durability: Given[Durability] = None
     #: Deprecated: False is durability `exit`.
     checkpoint_during: Given[bool] = None
-    webhook: NotYet = None
+    #: Told of the run's end.
+    webhook: Given[WebhookUrl] = None
     #: Fail if the command answers no interrupt that waits for an answer.
     strict_resume: bool | None = None
     #: The id it gets; left out, the server chooses one.
@@ -175,6 +176,7 @@ class RunCreate(Body):
             or ("exit" if self.checkpoint_during is False else "async"),
             "strict_resume": bool(self.strict_resume),
             "run_id": None if self.run_id is None else uuid_text(self.run_id, "run"),
+            "webhook": self.webhook,
             "feedback_keys": None if self.feedback_keys is None else tuple(self.feedback_keys),
         }
 

@@ -35,7 +35,7 @@ _BY_ROUTE = {
     "metrics": "/metrics",
 }
 #: Capabilities that some part must vouch for, whatever routes there are.
-_VOUCHED = ("auth", "resumable_streams", "semantic_search", "webhooks")
+_VOUCHED = ("auth", "resumable_streams", "semantic_search", "tracing", "webhooks")
 
 _CAPABILITIES = web.AppKey("capabilities", dict[str, bool])
 
@@ -93,6 +93,7 @@ async def info(request: web.Request) -> web.Response:
             "capabilities": capabilities,
             "auth": facts.auth,
             "tiers": facts.tiers,
+            "tracing": facts.tracing(),
             "graphs": facts.graph_ids,
             "graph_errors": facts.graph_errors,
             **await _figures(facts),

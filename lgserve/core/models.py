@@ -220,6 +220,8 @@ class RunResult:
     status: RunStatus | Literal["deleted"]
     #: Why it ended before its graph did: `timeout`, or the reason of its cancel.
     reason: str | None = None
+    #: Whether its graph stopped half-way to ask: `__interrupt__` in the body is the server's word.
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
-#: How far ahead a schedule is followed: the 29th of February on a given weekday comes every 28 years.
+#: How far ahead a schedule is followed: a 29th of February on a Monday comes every 28 years.
 _YEARS_AHEAD = 50
 #: The last of something, among days of the month and weekdays of the month.
 LAST = -1
@@ -114,7 +114,8 @@ class Schedule:
 def next_fire(schedule: Schedule, zone: tzinfo, after: datetime) -> datetime | None:
     """Return the first moment behind `after` at which a schedule fires, in UTC; None: never."""
     start = after.astimezone(UTC).replace(microsecond=0) + _SECOND
-    return _unbroken(schedule, zone, start) if schedule.every_hour else _named(schedule, zone, start)
+    find = _unbroken if schedule.every_hour else _named
+    return find(schedule, zone, start)
 
 
 def fires(schedule: Schedule, zone: tzinfo, after: datetime) -> Iterator[datetime]:

@@ -31,7 +31,7 @@ _MICROSECOND = timedelta(microseconds=1)
 #: Members of a payload that go to the run as they stand.
 _AS_GIVEN = (
     "input", "context", "interrupt_before", "interrupt_after", "multitask_strategy",
-    "stream_subgraphs", "stream_resumable",
+    "stream_subgraphs", "stream_resumable", "webhook",
 )  # fmt: skip
 
 

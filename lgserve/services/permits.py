@@ -1,4 +1,4 @@
-"""May somebody create a run: asked when a client does, and again each time a cron of theirs fires."""
+"""May somebody create a run: asked when a client does, and each time a cron of theirs fires."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def parse_schedule(text: str) -> Schedule:
             f"schedule: Invalid cron schedule: it must have at most {_LONGEST} characters"
         )
     if any(_DRAWN.search(field) for field in text.lower().split()):
-        raise _invalid(text, "H and R would be drawn anew each time; write the numbers that you want.")
+        raise _invalid(text, "H and R would be drawn anew each time; write numbers.")
     try:
         read = croniter(text.strip())
     except (CroniterError, ValueError, TypeError, KeyError, AttributeError, IndexError):
@@ -85,7 +85,7 @@ def check_fires(schedule: str, timezone: str | None, now: datetime) -> None:
 
 
 def _parts(schedule: Schedule) -> tuple[Schedule, ...]:
-    """Return what each has to come true: as croniter, `13 * 5#2` needs a Friday the 13th to come."""
+    """Return what has to come true each: `13 * 5#2` needs a Friday the 13th, as croniter does."""
     always = schedule.nth_weekdays or schedule.nearest
     if not always or schedule.days is None or schedule.weekdays is None:
         return (schedule,)

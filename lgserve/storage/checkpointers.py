@@ -46,6 +46,8 @@ class SqliteRunSaver:
 class SqliteCheckpointers:
     """See `lgserve.core.ports.Checkpointers`."""
 
+    elsewhere = False
+
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
         self._shared = SqliteSaver(database, serde=SERIALIZER)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from lgserve.core.ports import Clock, Threads
+    from lgserve.core.ports import Clock, HearsOfEnds, Threads
     from lgserve.core.vocabulary import CancelAction, RunStatus
 
 _COLUMNS = (
@@ -51,11 +51,13 @@ class SqliteRuns:
         threads: Threads,
         clock: Clock,
         lease: timedelta,
+        *told: HearsOfEnds,
     ) -> None:
         self._db = connection
         self._threads = threads
         self._clock = clock
         self._lease = lease
+        self._told = told
 
     def find(self, run_id: str, scope: Scope) -> Run | None:
         """Return the run, or None."""
@@ -328,7 +330,9 @@ class SqliteRuns:
         return self._settle(run, Settlement(status="interrupted", rollback=rollback))
 
     def _settle(self, run: Run, end: Settlement) -> Run:
-        """End a run and derive its thread's status."""
+        """End a run, derive its thread's status, and have those told who are to be."""
+        for each in self._told:
+            each.run_ended(run, end)
         if run.temporary:
             self._threads.delete(run.thread_id)
             return replace(run, status=end.status, error=end.error)

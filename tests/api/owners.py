@@ -26,6 +26,7 @@ class Holdings:
     busy_thread_id: str
     waiting_run_id: str
     assistant_id: str
+    cron_id: str = ""
 
 
 def seed(http: httpx.Client, who: dict[str, str]) -> Holdings:
@@ -55,6 +56,12 @@ def seed(http: httpx.Client, who: dict[str, str]) -> Holdings:
         metadata={"note": mark},
         after_seconds=600,
     )
+    cron = post(
+        f"/threads/{thread_id}/runs/crons",
+        assistant_id=assistant_id,
+        schedule="0 0 1 1 *",
+        metadata={"note": mark},
+    )
     item = {"namespace": [mark], "key": "k", "value": {"note": mark}}
     assert http.put("/store/items", json=item, headers=who).status_code == 200
     return Holdings(
@@ -65,6 +72,7 @@ def seed(http: httpx.Client, who: dict[str, str]) -> Holdings:
         busy_thread_id=busy_thread_id,
         waiting_run_id=waiting["run_id"],
         assistant_id=assistant_id,
+        cron_id=cron["cron_id"],
     )
 
 
@@ -78,6 +86,8 @@ def everything(http: httpx.Client, who: dict[str, str], of: Holdings) -> dict[st
         f"/threads/{of.busy_thread_id}",
         f"/threads/{of.busy_thread_id}/runs",
         f"/assistants/{of.assistant_id}",
+        f"/runs/crons/{of.cron_id}",
+        f"/runs/crons/{of.cron_id}/firings",
         f"/store/items?namespace={of.mark}&key=k",
     )
     seen = {}

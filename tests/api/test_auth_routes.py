@@ -49,7 +49,7 @@ def _nothing(_: Holdings) -> Any:
 
 
 _THREAD, _RUN = "/threads/{thread_id}", "/threads/{thread_id}/runs/{run_id}"
-_ITEM = "/store/items"
+_ITEM, _CRON = "/store/items", "/runs/crons/{cron_id}"
 
 CASES: dict[Route, Case] = {
     ("POST", "/assistants"): Case(
@@ -115,6 +115,21 @@ CASES: dict[Route, Case] = {
     ("GET", "/runs/{run_id}/join"): Case(404),
     ("GET", "/runs/{run_id}/stream"): Case(404),
     ("POST", "/runs/{run_id}/cancel"): Case(404, ids=_ACTIVE),
+    ("POST", "/runs/crons"): Case(
+        404, lambda of: {"assistant_id": of.assistant_id, "schedule": "0 0 1 1 *"}
+    ),
+    ("POST", f"{_THREAD}/runs/crons"): Case(
+        404, lambda _: {"assistant_id": "echo", "schedule": "0 0 1 1 *"}
+    ),
+    ("POST", "/runs/crons/search"): Case(
+        200, lambda of: {"metadata": {"note": of.mark}}, answer=[]
+    ),
+    ("POST", "/runs/crons/count"): Case(200, lambda of: {"metadata": {"note": of.mark}}, answer=0),
+    ("GET", _CRON): Case(404),
+    ("PATCH", _CRON): Case(404, lambda of: {"metadata": {"owner": "bob"}}),
+    ("DELETE", _CRON): Case(404),
+    ("GET", f"{_CRON}/firings"): Case(404),
+    ("POST", f"{_CRON}/trigger"): Case(404),
     ("PUT", _ITEM): Case(200, lambda of: {"namespace": [of.mark], "key": "k", "value": {"n": 1}}),
     ("GET", _ITEM): Case(200, query=lambda of: {"namespace": of.mark, "key": "k"}),
     ("DELETE", _ITEM): Case(204, query=lambda of: {"namespace": of.mark, "key": "k"}),
@@ -257,6 +272,7 @@ def call(client: httpx.Client, route: Route, of: Holdings, who: dict[str, str]) 
         ("run_id", getattr(of, run)),
         ("checkpoint_id", of.checkpoint_id),
         ("assistant_id", of.assistant_id),
+        ("cron_id", of.cron_id),
         ("namespace", "child"),
     ):
         path = path.replace(f"{{{name}}}", value)

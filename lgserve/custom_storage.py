@@ -47,7 +47,7 @@ class CustomStorageParts:
         """Import and open it, on the user loop, and say in `tiers` what it is.
 
         Raises:
-            ConfigurationError: that failed, or it is something else; the message has file and frame.
+            ConfigurationError: that failed, or it is something else; the message says where.
         """
         if self.checkpointers is not None:
             where, path = project.checkpointer.where, project.checkpointer.path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -42,25 +43,27 @@ class Handlers:
         made = []
         for path in settings.callbacks:
             try:
-                handler = await user_loop.run(lambda path=path: _make(loader.load(path)))
+                handler = await user_loop.run(partial(_load, loader, path))
             except (Exception, SystemExit) as exc:
-                error = describe_error(exc, project.root, project.import_paths)
-                raise ConfigurationError(
-                    f'{where}: "{path}" cannot be loaded:\n{error.text}'
-                ) from exc
-            if not isinstance(handler, BaseCallbackHandler):
-                kind = type(handler).__name__
-                raise ConfigurationError(
-                    f'{where}: "{path}" is no LangChain callback handler but a {kind}',
-                    hint="name a BaseCallbackHandler, its class, or a function that returns one",
-                )
-            made.append(handler)
+                told = describe_error(exc, project.root, project.import_paths).text
+                raise ConfigurationError(f'{where}: "{path}" cannot be loaded:\n{told}') from exc
+            made.append(_checked(handler, f'{where}: "{path}"'))
         self.found = tuple(made)
 
 
-async def _make(found: Any) -> Any:
+async def _load(loader: ExportLoader, path: str) -> Any:
     """Return a handler: the object itself, or what the class or function makes, async or not."""
+    found = loader.load(path)
     if isinstance(found, BaseCallbackHandler) or not callable(found):
         return found
     made = found()
     return await made if inspect.isawaitable(made) else made
+
+
+def _checked(handler: Any, where: str) -> BaseCallbackHandler:
+    if isinstance(handler, BaseCallbackHandler):
+        return handler
+    raise ConfigurationError(
+        f"{where} is no LangChain callback handler: it is of type {type(handler).__name__}",
+        hint="name a BaseCallbackHandler, its class, or a function that returns one",
+    )

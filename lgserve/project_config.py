@@ -45,7 +45,7 @@ IGNORED_KEYS = (
     "_INTERNAL_docker_tag", "project_root", "package", "disable_persistence",
 )  # fmt: skip
 #: Blocks of langgraph.json that this version reads but does not act upon.
-UNSERVED_BLOCKS = ("encryption", "priority")
+UNSERVED_BLOCKS = ("priority",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

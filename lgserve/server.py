@@ -30,6 +30,7 @@ from lgserve.core.ids import new_id
 from lgserve.custom_parts import CustomAppParts, wire_custom_app
 from lgserve.custom_storage import CustomStorageParts, wire_custom_storage
 from lgserve.data_folder import held, remove_database
+from lgserve.encrypting import EncryptionParts, wire_encryption
 from lgserve.engine.executor import RunExecutor
 from lgserve.engine.failures import error_object
 from lgserve.engine.janitor import Janitor
@@ -47,6 +48,8 @@ from lgserve.graphs.schemas import context_for
 from lgserve.graphs.tracebacks import describe_error
 from lgserve.guarding import load_custom, make_authenticator, store_scope_of
 from lgserve.handlers import Handlers
+from lgserve.services.a2a import A2aService
+from lgserve.services.a2a_agents import A2aAgents
 from lgserve.services.assistants import AssistantService
 from lgserve.services.cancelling import Canceller
 from lgserve.services.creating import RunCreator
@@ -115,6 +118,7 @@ class _Parts:
     store: StoreParts
     custom: CustomAppParts
     own_storage: CustomStorageParts
+    encryption: EncryptionParts
 
 
 Announce = Callable[[StartupReport], None]
@@ -214,6 +218,7 @@ class Server:
             await load_custom(settings, parts.authenticator, user_loop)
             await self._handlers.load(settings, user_loop)
             self._tracing.loaded()
+            await parts.encryption.load(settings.project, user_loop, database)
             await parts.own_storage.load(
                 settings.project, user_loop, parts.services.facts.tiers
             )
@@ -222,12 +227,13 @@ class Server:
             await parts.services.assistants.create_system_assistants()
             stack.push_async_callback(parts.webhooks.stop)
             await parts.webhooks.start()
+            # Behind the drain: what is due meanwhile waits in the queue for the next process.
+            stack.push_async_callback(parts.scheduler.stop)
             recovered = await parts.worker.recover()
             stack.push_async_callback(parts.worker.drain, settings.grace_seconds)
             parts.worker.run()
             tasks.start(parts.janitor.run(), "janitor")
             if "crons" not in _disabled(settings):
-                stack.push_async_callback(parts.scheduler.stop)
                 parts.scheduler.start()
             self._start_watchdog(stack, user_loop, parts.worker)
             await parts.custom.start(settings.project, user_loop)
@@ -262,8 +268,12 @@ class Server:
         )
         store_parts = wire_store(settings.project.store, database, user_loop)
         store = store_parts.store
+        encryption = wire_encryption(settings.project, user_loop)
+        storage.seals = encryption.seals
         own_storage = wire_custom_storage(settings.project, storage, store, user_loop)
-        checkpointers = own_storage.checkpointers or SqliteCheckpointers(database)
+        checkpointers = own_storage.checkpointers or SqliteCheckpointers(
+            database, encryption.cipher
+        )
         loopback = self._loopback(user_loop)
         graphs = GraphRegistry()
         streams = LocalRunStreams(storage, clock, tasks.spawn)
@@ -321,19 +331,22 @@ class Server:
         )
         facts = self._facts(storage, worker, store)
         facts.lets_in = loopback.knows
+        facts.features["encryption"] = lambda: encryption.cipher is not None
+        if encryption.cipher is not None:
+            facts.tiers["encryption"] = encryption.name
         facts.features["custom_app"] = lambda: settings.project.http.app is not None
+        introspection = self._introspection(assistants, graphs, store, user_loop)
+        runs = RunService(
+            storage=storage, streams=streams, creator=creator, canceller=canceller, state=state
+        )
         services = Services(
             assistants=assistants,
-            introspection=self._introspection(assistants, graphs, store, user_loop),
+            introspection=introspection,
             threads=threads,
             state=state,
-            runs=RunService(
-                storage=storage,
-                streams=streams,
-                creator=creator,
-                canceller=canceller,
-                state=state,
-            ),
+            runs=runs,
+            agents=A2aAgents(assistants=assistants, introspection=introspection),
+            a2a=A2aService(storage=storage, runs=runs),
             crons=CronService(
                 storage=storage, graphs=graphs, clock=clock, alarm=scheduler, firer=firer
             ),
@@ -364,6 +377,7 @@ class Server:
             janitor=janitor,
             store=store_parts,
             own_storage=own_storage,
+            encryption=encryption,
             custom=wire_custom_app(settings, user_loop, tasks.spawn, loopback),
             authenticator=authenticator,
             scheduler=scheduler,
@@ -503,6 +517,9 @@ class Server:
             disabled=_disabled(settings),
             protect=settings.auth.protect,
             openapi=settings.auth.openapi,
+            public_url=settings.public_url,
+            trusted_proxies=settings.trusted_proxies,
+            default_agent=settings.a2a_assistant,
             configurable_headers=settings.project.http.configurable_headers,
             logging_headers=settings.project.http.logging_headers,
         )

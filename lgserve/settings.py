@@ -51,6 +51,7 @@ class ServerFlags:
     env_files: tuple[Path, ...] = ()
     host: str | None = None
     port: int | None = None
+    public_url: str | None = None
     data: str | None = None
     fresh: bool | None = None
     n_jobs_per_worker: int | None = None
@@ -116,6 +117,12 @@ def export_environment(project: ProjectConfig) -> None:
 def tracing_environment() -> dict[str, str]:
     """Return OpenTelemetry's own variables, which say whether anything is traced, and where to."""
     return {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
+
+
+def aes_key(project: ProjectConfig) -> str | None:
+    """Return the key with which the database is encrypted, if there is one."""
+    name = "LANGGRAPH_AES_KEY"
+    return os.environ.get(name) or project.env.get(name) or None
 
 
 def sdk_keys() -> frozenset[str]:

@@ -80,7 +80,23 @@ class Settings:
         flag="--port",
     )
     public_url: str | None = setting(
-        None, values.url, "address clients reach the server at, when it stands behind a proxy"
+        None,
+        values.url,
+        "address clients reach the server at, when it stands behind a proxy",
+        flag="--public-url",
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        values.proxies,
+        "addresses or networks of proxies whose X-Forwarded-Proto, -Host and -Prefix are believed;"
+        " * for all",
+        env=("FORWARDED_ALLOW_IPS",),
+    )
+    a2a_assistant: str | None = setting(
+        None,
+        values.text,
+        "assistant whose agent card /.well-known/agent-card.json shows to who names none",
+        env=("DEFAULT_A2A_ASSISTANT_ID",),
     )
     mount_prefix: str = setting(
         "",

@@ -67,7 +67,7 @@ class Exchange:
         except asyncio.CancelledError as exc:
             error = exc
             raise
-        except Exception as exc:  # noqa: BLE001 - whatever the user's code raises
+        except Exception as exc:
             error = exc
             self._tell(exc)
         finally:
@@ -209,9 +209,7 @@ class HttpExchange(Exchange):
             if message["type"] in ("http.response.start", "http.response.body"):
                 return message
 
-    async def _send_whole(
-        self, status: int, headers: Any, message: Message
-    ) -> web.StreamResponse:
+    async def _send_whole(self, status: int, headers: Any, message: Message) -> web.StreamResponse:
         body = bytes(message.get("body") or b"")
         if self._is_bodiless(status):
             body = b""

@@ -100,6 +100,8 @@ class CronPatch(_CronRun):
 
     assistant_id: Given[str] = Field(default=None, min_length=1)
     schedule: Given[str] = None
+    #: Null: none any more.
+    webhook: WebhookUrl | None = None  # type: ignore[assignment]
 
     @field_validator("schedule")
     @classmethod

@@ -103,9 +103,7 @@ async def update(request: web.Request) -> web.Response:
     scope = await permit(request, "crons", "update", value)
     changed = {name: value[name] for name in _CHANGES if name in patch or value[name] is not None}
     scopes = await _scopes(request, scope, None, patch.get("assistant_id"))
-    cron = await services_of(request).crons.update(
-        cron_id, {**value["payload"], **changed}, scopes
-    )
+    cron = await services_of(request).crons.update(cron_id, {**value["payload"], **changed}, scopes)
     return json_response(cron_view(cron))
 
 

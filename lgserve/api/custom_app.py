@@ -153,7 +153,7 @@ class CustomApp:
     @web.middleware
     async def preflights(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let the app answer browsers where its own middleware does that."""
-        assert self._cors is not None  # noqa: S101 - stand_in comes first
+        assert self._cors is not None
         if self._shape is None or not self._shape.has_cors or self._options.cors_configured:
             return await self._cors.answer_preflights(request, handler)
         request[OWN_CORS] = True
@@ -248,7 +248,7 @@ class CustomApp:
         """Answer a request that has come through the app's middleware: the API's inner part."""
         handler: Chain = request.match_info.handler
         for middleware in reversed(self._inner):
-            handler = functools.partial(middleware, handler=handler)  # type: ignore[call-arg]
+            handler = functools.partial(middleware, handler=handler)
         return await handler(request)
 
     async def _authenticate(self, exchange: Exchange, scope: Scope) -> Principal | None:
@@ -302,15 +302,15 @@ class _Inner:
         if exchange is None:  # the lifespan
             await self._app(scope, receive, send)
             return
-        if await custom._is_api(exchange, scope):  # noqa: SLF001 - its other half
-            await custom._fall_back(scope, receive, send)  # noqa: SLF001
+        if await custom._is_api(exchange, scope):
+            await custom._fall_back(scope, receive, send)
             return
         try:
-            principal = await custom._identify(exchange, scope)  # noqa: SLF001
+            principal = await custom._identify(exchange, scope)
         except LgserveError as exc:
             await _refuse(scope, send, exc)
             return
-        with custom._around.calls_as(principal):  # noqa: SLF001
+        with custom._around.calls_as(principal):
             await self._app(scope, receive, send)
 
 

@@ -128,9 +128,7 @@ def adapt(app: Any, inner: Callable[[AsgiApp], AsgiApp], fall_back: AsgiApp) -> 
 def _users_own(app: Any) -> list[Any]:
     """Return the app's middleware but for ours, which an earlier server of this process left."""
     return [
-        each
-        for each in app.user_middleware
-        if getattr(each.cls, "__module__", None) != __name__
+        each for each in app.user_middleware if getattr(each.cls, "__module__", None) != __name__
     ]
 
 
@@ -172,7 +170,7 @@ def _openapi(
             }
             for path, methods in found.get("paths", {}).items()
         }
-    except Exception as exc:  # noqa: BLE001 - the user's code describes itself
+    except Exception as exc:
         _log.warning("/openapi.json leaves out the custom app: %r", exc)
         return {}
     return {**found, "paths": {path: methods for path, methods in paths.items() if methods}}

@@ -15,6 +15,8 @@ from lgserve.core.ports import Authenticator
 from lgserve.core.principals import Principal
 
 if TYPE_CHECKING:
+    from lgserve.services.a2a import A2aService
+    from lgserve.services.a2a_agents import A2aAgents
     from lgserve.services.assistants import AssistantService
     from lgserve.services.crons import CronService
     from lgserve.services.event_feed import EventFeeds
@@ -62,6 +64,12 @@ class ApiOptions:
     disabled: frozenset[str] = frozenset()
     #: Routes that are public by default and shall not be.
     protect: tuple[str, ...] = ()
+    #: Where clients reach this server, its prefix left out; None: where they have called it.
+    public_url: str | None = None
+    #: Addresses and networks of proxies whose word on that is taken; `*` is all.
+    trusted_proxies: tuple[str, ...] = ()
+    #: The assistant whose agent card is shown to who names none.
+    default_agent: str | None = None
     #: What `/openapi.json` says besides: the config's `auth.openapi`.
     openapi: Mapping[str, Any] = field(default_factory=dict)
     #: Headers of a request that its runs find in their `configurable`.
@@ -142,6 +150,8 @@ class Services:
     state: ThreadStateService
     runs: RunService
     webhooks: WebhookService
+    agents: A2aAgents
+    a2a: A2aService
     crons: CronService
     thread_streams: ThreadStreamService
     store: StoreService

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
 from lgserve.api.http import json_response
 
-_MISSING = {
-    "A2A": (("POST", "/a2a/{assistant_id}"),),
-}
+_MISSING: Mapping[str, tuple[tuple[str, str], ...]] = {}
 
 
 def routes() -> list[web.RouteDef]:

@@ -39,6 +39,7 @@ from lgserve.api.mcp_messages import (
     uncached,
     version_of,
 )
+from lgserve.api.mcp_progress import MODES, Progress, data_of
 from lgserve.api.mcp_tools import Object, described
 from lgserve.api.sse import send_frames
 from lgserve.core.errors import ForbiddenError, InvalidRequestError, LgserveError
@@ -306,16 +307,12 @@ async def _stream(request: web.Request, prepared: calls.Prepared) -> web.StreamR
     """Call a tool, and tell of its progress."""
     run, follower, result = await _translated(calls.start_followed(request, prepared))
     token = calls.progress_token(prepared.call)
-    progress = calls.Progress("" if token is None else token)
+    progress = Progress("" if token is None else token)
     responses: list[web.StreamResponse] = []
 
     async def frames() -> AsyncGenerator[bytes]:
         async for batch in follower:
-            events = [
-                (event.name, calls.data_of(event.frame))
-                for event in batch
-                if event.name in ("updates", "custom")
-            ]
+            events = [(event.name, data_of(event.frame)) for event in batch if event.name in MODES]
             yield b"".join(_frame(notice) for notice in progress.notices(events))
         await asyncio.wait((result,))
         yield _frame(await _told(request, prepared, run, result))

@@ -1,4 +1,4 @@
-"""A span for each request; this module needs the extra `otel`, and is imported only when it is on."""
+"""A span for each request; needs the extra `otel`, and is imported only when tracing is on."""
 
 from __future__ import annotations
 

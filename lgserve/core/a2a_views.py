@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lgserve.core.a2a import ACTIVE, A2aTask, Object
+from lgserve.core.a2a import ACTIVE, A2aTask, A2aTurn, Object
 from lgserve.core.a2a_parts import is_agent, is_user, messages_of, parts_of
 
-#: Of a part of a client's message that stands in a state: its thread's other messages are not its.
 _ROLES = {True: "ROLE_AGENT", False: "ROLE_USER"}
 _CANCELED = "Task was canceled"
 
@@ -33,6 +32,20 @@ class Outcome:
     error: Mapping[str, Any] | None = None
     #: All turns of the thread up to this, oldest first.
     said: Sequence[Said] = field(default_factory=tuple)
+
+
+def said_of(
+    task: A2aTask, turns: Sequence[A2aTurn], decode: Callable[[bytes], Any]
+) -> list[Said]:
+    """Return what clients said in a task's thread, decoded."""
+    return [
+        Said(
+            message=None if turn.message is None else decode(turn.message),
+            task_id=f"{task.thread_id}:{turn.first_run_id}",
+            position=turn.position,
+        )
+        for turn in turns
+    ]
 
 
 def task_view(

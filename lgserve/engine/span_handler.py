@@ -160,7 +160,7 @@ class SpanHandler(BaseCallbackHandler):
         }
         self._open(run_id, parent, name, SpanKind.CLIENT, known)
 
-    def on_llm_new_token(self, token: str, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_llm_new_token(self, token: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """Note when an answer began."""
         del token, kwargs
         found = self._spans.get(run_id)

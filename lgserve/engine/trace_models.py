@@ -94,7 +94,10 @@ def _usage(result: LLMResult, choices: list[Any]) -> dict[str, Any]:
         if usage:
             return _of_message(usage)
     old = (result.llm_output or {}).get("token_usage") or {}
-    given = {"input_tokens": old.get("prompt_tokens"), "output_tokens": old.get("completion_tokens")}
+    given = {
+        "input_tokens": old.get("prompt_tokens"),
+        "output_tokens": old.get("completion_tokens"),
+    }
     return _counted(given)
 
 

@@ -1,4 +1,4 @@
-"""Spans of runs, their nodes, models and tools; needs the extra `otel`, imported only when it is on.
+"""Spans of runs; needs the extra `otel`, and is imported only when tracing is on.
 
 What a run does is heard from LangChain's callbacks. Messages, arguments and results are recorded
 only if that was asked for; of errors a trace tells what the run's client is told.
@@ -83,7 +83,7 @@ class RunTracer:
             span.end()
 
     def _started(self, run: Run, parent: Context) -> Span:
-        attributes = {
+        attributes: dict[str, str | int | float] = {
             "gen_ai.operation.name": "invoke_agent",
             "gen_ai.agent.name": run.graph_id,
             "gen_ai.agent.id": run.assistant_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -144,7 +145,7 @@ class WebhookSender:
         if self._session is None:
             raise RuntimeError("the sender is not open")
         async with self._session.post(
-            url, data=body, headers=headers, allow_redirects=False
+            url, data=io.BytesIO(body), headers=headers, allow_redirects=False
         ) as answer:
             return await self._judged(answer)
 

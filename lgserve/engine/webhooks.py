@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lgserve.core.clock import to_iso
-from lgserve.core.errors import StorageError
 from lgserve.core.webhooks import WebhookAttempt, WebhookDelivery, retry_delay, shown_url
 from lgserve.engine.tasks import TaskSet
 from lgserve.engine.webhook_sending import SendResult, WebhookSender
@@ -96,8 +95,8 @@ class WebhookWorker:
             try:
                 await self._claim()
                 wait = await self._until_due()
-            except StorageError as exc:
-                _log.error("webhooks cannot be read: %s", exc)
+            except Exception as exc:  # noqa: BLE001 - the database may refuse in many ways, for a while
+                _log.error("webhooks cannot be read: %r", exc)
                 wait = _RETRY_SECONDS
             try:
                 async with asyncio.timeout(wait):
@@ -130,22 +129,30 @@ class WebhookWorker:
         return min(_LONGEST_SLEEP, max(0.001, (due - self._clock.now()).total_seconds()))
 
     async def _deliver(self, delivery: WebhookDelivery) -> None:
-        """Try once and note what came of it; broken off, it is given back."""
-        webhook_id, origin = delivery.message.webhook_id, delivery.message.origin
-        began, clock_began = self._clock.now(), time.monotonic()
-        recorded = False
+        """Try once and note what came of it; broken off, it is given back.
+
+        If that cannot be written, it is due again when the claim is over.
+        """
+        origin = delivery.message.origin
+        began, measured_from = self._clock.now(), time.monotonic()
         try:
-            result = await self._sender.send(delivery)
-            seconds = time.monotonic() - clock_began
-            await self._record(delivery, result, began, seconds)
-            recorded = True
+            result = await self._sent(delivery)
+            await self._record(delivery, result, began, time.monotonic() - measured_from)
+        except asyncio.CancelledError:
+            await self._release(delivery.message.webhook_id)
+            raise
         finally:
             self._busy[origin] -= 1
             if self._busy[origin] <= 0:
                 del self._busy[origin]
             self._wake.set()
-            if not recorded:
-                await self._release(webhook_id)
+
+    async def _sent(self, delivery: WebhookDelivery) -> SendResult:
+        try:
+            return await self._sender.send(delivery)
+        except Exception as exc:
+            _log.exception("webhook %s cannot be sent", delivery.message.webhook_id)
+            return SendResult(passing=True, error=f"{type(exc).__name__}: {exc}"[:300])
 
     async def _record(
         self, delivery: WebhookDelivery, result: SendResult, began: datetime, seconds: float

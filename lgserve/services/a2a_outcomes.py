@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lgserve import jsonio
-from lgserve.core.a2a_views import Outcome, Said
+from lgserve.core.a2a_views import Outcome, said_of
 from lgserve.services.results import error_of
 
 if TYPE_CHECKING:
@@ -17,22 +17,10 @@ if TYPE_CHECKING:
 _INTERRUPT = "__interrupt__"
 
 
-def said_of(task: A2aTask, turns: Sequence[A2aTurn]) -> list[Said]:
-    """Return what clients said in a task's thread, decoded."""
-    return [
-        Said(
-            message=None if turn.message is None else jsonio.loads(turn.message),
-            task_id=f"{task.thread_id}:{turn.first_run_id}",
-            position=turn.position,
-        )
-        for turn in turns
-    ]
-
-
 def running_outcome(task: A2aTask, turns: Sequence[A2aTurn], values: Json | None) -> Outcome:
     """Return what there is of a task that has not ended; `values` are its thread's, from before."""
     return Outcome(
-        values=None if values is None else jsonio.loads(values), said=said_of(task, turns)
+        values=None if values is None else jsonio.loads(values), said=said_of(task, turns, jsonio.loads)
     )
 
 
@@ -40,9 +28,9 @@ def ended_outcome(task: A2aTask, turns: Sequence[A2aTurn], result: RunResult) ->
     """Return what a task came to whose latest run has ended."""
     error = error_of(result) if task.state == "failed" else None
     if error is not None:
-        return Outcome(error=jsonio.loads(error), said=said_of(task, turns))
+        return Outcome(error=jsonio.loads(error), said=said_of(task, turns, jsonio.loads))
     values: Any = jsonio.loads(result.body)
     interrupts: Sequence[Any] = ()
     if task.state != "completed" and isinstance(values, dict):
         interrupts = values.pop(_INTERRUPT, ()) or ()
-    return Outcome(values=values, interrupts=interrupts, said=said_of(task, turns))
+    return Outcome(values=values, interrupts=interrupts, said=said_of(task, turns, jsonio.loads))

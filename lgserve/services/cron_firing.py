@@ -6,6 +6,7 @@ or all of it is.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from lgserve.core.ports import Authenticator, Clock, Storage, Transaction
     from lgserve.services.creating import RunCreator
     from lgserve.services.idempotency import Once
+
+_log = logging.getLogger("lgserve")
 
 _MICROSECOND = timedelta(microseconds=1)
 #: Members of a payload that go to the run as they stand.
@@ -66,6 +69,7 @@ class CronFirer:
         except StorageError:
             raise  # the database, not the cron: it is tried again
         except Exception as exc:  # noqa: BLE001 - whatever is wrong with one cron is that one's
+            _log.warning("cron %s was due and did not run: %s", cron.cron_id, _sentence(exc))
             return await self._note(turn, "failed", _error(exc))
         return True
 
@@ -198,5 +202,8 @@ def moment_of(text: str) -> datetime:
 
 
 def _error(exc: Exception) -> Json:
-    message = exc.message if isinstance(exc, LgserveError) else str(exc)
-    return jsonio.dumps({"error": type(exc).__name__, "message": message})
+    return jsonio.dumps({"error": type(exc).__name__, "message": _sentence(exc)})
+
+
+def _sentence(exc: Exception) -> str:
+    return exc.message if isinstance(exc, LgserveError) else repr(exc)

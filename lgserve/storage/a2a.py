@@ -10,6 +10,7 @@ from lgserve.core.clock import to_iso
 from lgserve.core.models import EVERYTHING, Json, Scope, Settlement
 from lgserve.storage.a2a_news import news_of
 from lgserve.storage.filters import Where
+from lgserve.storage.seals import PLAIN
 from lgserve.storage.thread_lifetimes import VISIBLE
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class SqliteA2aTasks:
         self._clock = clock
         self._threads = threads
         self._webhooks = webhooks
+        self.seals = PLAIN
 
     def find(self, thread_id: str, first_run_id: str, scope: Scope) -> A2aTask | None:
         """Return the task, or the run that can be seen as one."""
@@ -118,7 +120,12 @@ class SqliteA2aTasks:
         """Add a turn to a task."""
         self._db.execute(
             "INSERT INTO a2a_turns (run_id, task_id, message, position) VALUES (?,?,?,?)",
-            (turn.run_id, turn.first_run_id, turn.message, turn.position),
+            (
+                turn.run_id,
+                turn.first_run_id,
+                self.seals.seal_json("run", "message", turn.message),
+                turn.position,
+            ),
         )
 
     def turns(self, task: A2aTask) -> list[A2aTurn]:
@@ -129,7 +136,15 @@ class SqliteA2aTasks:
             " (SELECT number FROM a2a_turns WHERE run_id = ?) ORDER BY number",
             (task.thread_id, task.run_id),
         )
-        return [_turn(row) for row in rows]
+        return [self._turn(row) for row in rows]
+
+    def _turn(self, row: Sequence[Any]) -> A2aTurn:
+        return A2aTurn(
+            run_id=row[0],
+            first_run_id=row[1],
+            message=self.seals.open_json("run", "message", row[2]),
+            position=row[3],
+        )
 
     def search(
         self, assistant_id: str, where: A2aTaskFilter, limit: int, scope: Scope
@@ -264,15 +279,6 @@ def _task(row: tuple[Any, ...], *, known: bool = True) -> A2aTask:
         state=row[5],
         status_at=row[6],
         known=known,
-    )
-
-
-def _turn(row: Sequence[Any]) -> A2aTurn:
-    return A2aTurn(
-        run_id=row[0],
-        first_run_id=row[1],
-        message=None if row[2] is None else Json(row[2]),
-        position=row[3],
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from lgserve import jsonio
 from lgserve.core.a2a import A2aPush, A2aTask, A2aTurn
 from lgserve.core.a2a_legacy import legacy_task
-from lgserve.core.a2a_views import Outcome, Said, task_view
+from lgserve.core.a2a_views import Outcome, said_of, task_view
 from lgserve.core.errors import InvalidRequestError
 from lgserve.core.ids import new_id
 from lgserve.core.models import Json, Settlement
@@ -45,20 +45,8 @@ def _outcome(task: A2aTask, end: Settlement, turns: Sequence[A2aTurn]) -> Outcom
         values=None if end.values is None else jsonio.loads(end.values),
         interrupts=[each for of_task in by_task.values() for each in of_task],
         error=None if end.error is None else jsonio.loads(end.error),
-        said=said_of(task, turns),
+        said=said_of(task, turns, jsonio.loads),
     )
-
-
-def said_of(task: A2aTask, turns: Sequence[A2aTurn]) -> list[Said]:
-    """Return what clients said in a thread, decoded."""
-    return [
-        Said(
-            message=None if turn.message is None else jsonio.loads(turn.message),
-            task_id=f"{task.thread_id}:{turn.first_run_id}",
-            position=turn.position,
-        )
-        for turn in turns
-    ]
 
 
 def _origin(url: str) -> str:

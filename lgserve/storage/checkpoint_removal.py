@@ -9,8 +9,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from lgserve import jsonio
-from lgserve.storage.checkpoint_notes import note
 from lgserve.storage.channel_blobs import delete_unreferenced
+from lgserve.storage.checkpoint_notes import note
 from lgserve.storage.checkpoint_rows import (
     Place,
     Version,

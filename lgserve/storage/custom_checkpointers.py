@@ -125,7 +125,7 @@ async def _copy(saver: BaseCheckpointSaver[Any], source: str, target: str) -> No
             await saver.aput_writes(made, writes, task_id)
 
 
-class _Delegate(BaseCheckpointSaver[Any]):
+class Delegate(BaseCheckpointSaver[Any]):
     """A saver that has another one do all it does."""
 
     def __init__(self, inner: BaseCheckpointSaver[Any]) -> None:
@@ -134,6 +134,7 @@ class _Delegate(BaseCheckpointSaver[Any]):
 
     @property
     def config_specs(self) -> list[Any]:
+        """What may be configured."""
         return cast("list[Any]", self._inner.config_specs)
 
     def get_next_version(self, current: Any, channel: None) -> Any:
@@ -157,9 +158,7 @@ class _Delegate(BaseCheckpointSaver[Any]):
     def get_delta_channel_history(self, **arguments: Any) -> Any:
         return self._inner.get_delta_channel_history(**arguments)
 
-    async def aget_delta_channel_history(
-        self, **arguments: Any
-    ) -> dict[str, DeltaChannelHistory]:
+    async def aget_delta_channel_history(self, **arguments: Any) -> dict[str, DeltaChannelHistory]:
         return dict(await self._inner.aget_delta_channel_history(**arguments))
 
     def put(
@@ -199,7 +198,7 @@ class _Delegate(BaseCheckpointSaver[Any]):
         await self._inner.aput_writes(config, writes, task_id, task_path)
 
 
-class _Watched(_Delegate):
+class _Watched(Delegate):
     def __init__(
         self,
         inner: BaseCheckpointSaver[Any],
@@ -215,7 +214,7 @@ class _Watched(_Delegate):
             yield self._look(found)
 
 
-class CustomRunSaver(_Delegate):
+class CustomRunSaver(Delegate):
     """The project's saver as one run uses it; see `lgserve.core.ports.RunSaver`."""
 
     def __init__(self, inner: BaseCheckpointSaver[Any]) -> None:

@@ -7,7 +7,6 @@ only the server adds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from langgraph.store.base import (
@@ -70,7 +69,7 @@ class CustomStore(BaseStore):
     def for_scope(self, scope: Scope) -> CustomStore:
         """Return the same store as a graph may see it that runs for this scope."""
         seen = CustomStore(self._user_loop, scope)
-        seen._inner = self._inner  # noqa: SLF001 - the same store, whenever it comes
+        seen._inner = self._inner  # the same store, whenever it comes
         return seen
 
     async def sweep(self) -> int:
@@ -135,7 +134,7 @@ def _below(op: Op, label: Namespace) -> Op:
     given = list(op.match_conditions or ())
     prefixes = [each for each in given if each.match_type == "prefix"]
     rest = [each for each in given if each.match_type != "prefix"]
-    below = [replace(each, path=(*label, *each.path)) for each in prefixes] or [
+    below = [each._replace(path=cast("Any", (*label, *each.path))) for each in prefixes] or [
         MatchCondition(match_type="prefix", path=cast("Any", label))
     ]
     depth = None if op.max_depth is None else op.max_depth + len(label)
@@ -147,11 +146,11 @@ def _above(result: Result, label: Namespace) -> Result:
     if not label or result is None:
         return result
     if isinstance(result, Item):
-        return _without(result, label)
+        return cast("Item", _without(result, label))
     return [
         _without(each, label) if isinstance(each, Item) else tuple(each[len(label) :])
         for each in result
-    ]  # type: ignore[return-value]
+    ]
 
 
 def _without(item: Any, label: Namespace) -> Any:
@@ -163,9 +162,7 @@ def _without(item: Any, label: Namespace) -> Any:
         "updated_at": item.updated_at,
     }
     return (
-        SearchItem(**members, score=item.score)
-        if isinstance(item, SearchItem)
-        else Item(**members)
+        SearchItem(**members, score=item.score) if isinstance(item, SearchItem) else Item(**members)
     )
 
 
@@ -197,7 +194,7 @@ def _to_op(op: ItemOp) -> Op:
 
 def _get(op: ItemOp) -> GetOp:
     """Return the operation that reads what was put: a put says nothing of it."""
-    assert isinstance(op, PutItem)  # noqa: S101 - as chosen
+    assert isinstance(op, PutItem)
     return GetOp(namespace=op.namespace, key=op.key, refresh_ttl=False)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lgserve import jsonio
 from lgserve.core.clock import to_iso
@@ -17,6 +17,7 @@ from lgserve.core.run_policy import may_retry, settled_status, thread_status
 from lgserve.core.vocabulary import ACTIVE_RUN_STATUSES
 from lgserve.storage.checkpoints import delete_checkpoints_of_runs
 from lgserve.storage.filters import Where
+from lgserve.storage.seals import PLAIN, Seals
 from lgserve.storage.thread_lifetimes import VISIBLE
 from lgserve.storage.threads import kept_values
 
@@ -58,6 +59,7 @@ class SqliteRuns:
         self._clock = clock
         self._lease = lease
         self._told = told
+        self.seals = PLAIN
 
     def find(self, run_id: str, scope: Scope) -> Run | None:
         """Return the run, or None."""
@@ -76,7 +78,7 @@ class SqliteRuns:
         self._threads.adopt_default_ttl(run.thread_id)
         self._db.execute(
             f"INSERT INTO runs ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            _parameters(run),
+            _parameters(self._sealed(run)),
         )
         self._db.execute(
             "UPDATE threads SET status = 'busy', config = ?, metadata = ?, updated_at = ?"
@@ -348,7 +350,13 @@ class SqliteRuns:
         self._db.execute(
             "UPDATE runs SET status = ?, error = ?, checkpoint_id = ?, updated_at = ?,"
             " owner = NULL, lease_expires_at = NULL, user = NULL WHERE run_id = ?",
-            (end.status, end.error, end.checkpoint_id, now, run.run_id),
+            (
+                end.status,
+                self.seals.seal_json("run", "error", end.error),
+                end.checkpoint_id,
+                now,
+                run.run_id,
+            ),
         )
         return replace(
             run,
@@ -369,7 +377,7 @@ class SqliteRuns:
         now = self._now()
         columns: dict[str, Any] = {"settled_status": settled, "status": shown, "updated_at": now}
         if not (end.rollback or end.refused):
-            columns |= _left_state(end, now)
+            columns |= _left_state(end, now, self.seals)
         sets = ", ".join(f'"{name}" = ?' for name in columns)
         self._db.execute(
             f"UPDATE threads SET {sets} WHERE thread_id = ?", (*columns.values(), run.thread_id)
@@ -383,11 +391,19 @@ class SqliteRuns:
 
     def _one(self, sql: str, *parameters: Any) -> Run | None:
         row = self._db.execute(sql.replace("{columns}", _COLUMNS), parameters).fetchone()
-        return None if row is None else _run(row)
+        return None if row is None else _run(row, self.seals)
+
+    def _sealed(self, run: Run) -> Run:
+        """Return a run as it is stored."""
+        if not self.seals.on:
+            return run
+        kwargs = self.seals.seal("run", "kwargs", run.kwargs)
+        user = self.seals.seal_json("run", "user", run.user)
+        return replace(run, kwargs=cast("Json", kwargs), user=cast("Json | None", user))
 
     def _all(self, sql: str, *parameters: Any) -> list[Run]:
         rows = self._db.execute(sql.replace("{columns}", _COLUMNS), parameters).fetchall()
-        return [_run(row) for row in rows]
+        return [_run(row, self.seals) for row in rows]
 
 
 def _of_thread(thread_id: str, status: str | None, metadata: Mapping[str, Any] | None) -> Where:
@@ -398,21 +414,21 @@ def _of_thread(thread_id: str, status: str | None, metadata: Mapping[str, Any] |
     return where
 
 
-def _left_state(end: Settlement, now: str) -> dict[str, Any]:
+def _left_state(end: Settlement, now: str, seals: Seals) -> dict[str, Any]:
     """Return the columns of a thread that a run's end changes; what it does not say stays."""
     columns: dict[str, Any] = {}
     if end.error is not None or end.has_next is not None:
-        columns["error"] = end.error
+        columns["error"] = seals.seal_json("thread", "error", end.error)
     if end.values is not None:
-        columns["values"], columns["values_in_state"] = kept_values(end.values)
+        columns["values"], columns["values_in_state"] = kept_values(end.values, seals)
     if end.interrupts is not None:
-        columns["interrupts"] = end.interrupts
+        columns["interrupts"] = seals.seal_json("thread", "interrupts", end.interrupts)
     if end.values is not None or end.interrupts is not None:
         columns["state_updated_at"] = now
     return columns
 
 
-def _run(row: tuple[Any, ...]) -> Run:
+def _run(row: tuple[Any, ...], seals: Seals) -> Run:
     return Run(
         run_id=row[0],
         thread_id=row[1],
@@ -420,7 +436,7 @@ def _run(row: tuple[Any, ...]) -> Run:
         graph_id=row[3],
         status=row[4],
         metadata=Json(row[5]),
-        kwargs=Json(row[6]),
+        kwargs=Json(seals.open("run", "kwargs", row[6])),
         multitask_strategy=row[7],
         created_at=row[8],
         updated_at=row[9],
@@ -429,9 +445,9 @@ def _run(row: tuple[Any, ...]) -> Run:
         epoch=row[12],
         cancel_action=row[13],
         cancel_reason=row[14],
-        error=None if row[15] is None else Json(row[15]),
+        error=seals.open_json("run", "error", row[15]),
         checkpoint_id=row[16],
         temporary=bool(row[17]),
         resumable=bool(row[18]),
-        user=None if row[19] is None else Json(row[19]),
+        user=seals.open_json("run", "user", row[19]),
     )

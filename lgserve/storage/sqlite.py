@@ -18,6 +18,7 @@ from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.run_events import SqliteRunEvents
 from lgserve.storage.run_requests import SqliteRunRequests
 from lgserve.storage.runs import SqliteRuns
+from lgserve.storage.seals import PLAIN
 from lgserve.storage.statistics import SqliteStatistics
 from lgserve.storage.threads import SqliteThreads
 from lgserve.storage.webhooks import SqliteWebhooks
@@ -73,6 +74,8 @@ class SqliteStorage:
         #: Called, on the writer's thread, by each unit of work that adds to the outbox: what is
         #: written after that call finds it.
         self.webhook_written: Callable[[], None] = lambda: None
+        #: What is sealed before it is stored: what goes through a graph, and what comes of it.
+        self.seals = PLAIN
         #: Does to a saver of the project's own what a unit of work has done to checkpoints.
         self.checkpoints_elsewhere: Callable[[list[CheckpointNote]], Awaitable[None]] | None = None
         self._transactions: dict[sqlite3.Connection, SqliteTransaction] = {}
@@ -83,6 +86,8 @@ class SqliteStorage:
 
     async def lookup(self, work: Callable[[SqliteTransaction], T]) -> T:
         """Run a unit of work that reads a few rows by key, on the caller's thread."""
+        if self.seals.cipher is not None and self.seals.cipher.waits:
+            return await self.read(work)
         return self.database.lookup(lambda c: work(self._transaction(c)))
 
     async def write(self, work: Callable[[SqliteTransaction], T]) -> T:
@@ -116,6 +121,8 @@ class SqliteStorage:
                 self._webhooks_retry_for,
                 lambda: self.webhook_written(),
             )
+            known.runs.seals = known.threads.seals = known.events.seals = self.seals
+            known.a2a.seals = self.seals
             known.threads.checkpoints_elsewhere = self.checkpoints_elsewhere is not None
             self._transactions[connection] = known
         return known

@@ -12,6 +12,8 @@ KEYS = {"alice": "key-of-alice", "bob": "key-of-bob"}
 API_KEYS = {"lgserve": {"auth": {"type": "api_keys", "keys": KEYS}}}
 ALICE = {"x-api-key": KEYS["alice"]}
 BOB = {"x-api-key": KEYS["bob"]}
+#: A receiver that is not there.
+NOBODY = "http://127.0.0.1:9/"
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Holdings:
     waiting_run_id: str
     assistant_id: str
     cron_id: str = ""
+    #: What one of the runs tells somebody who is not there.
+    webhook_id: str = ""
 
 
 def seed(http: httpx.Client, who: dict[str, str]) -> Holdings:
@@ -45,8 +49,10 @@ def seed(http: httpx.Client, who: dict[str, str]) -> Holdings:
         assistant_id=assistant_id,
         input={"text": mark},
         stream_resumable=True,
+        webhook=NOBODY,
     )
     http.get(f"/threads/{thread_id}/runs/{run['run_id']}/join", headers=who)
+    (delivery,) = http.get("/webhooks", params={"run_id": run["run_id"]}, headers=who).json()
     state = http.get(f"/threads/{thread_id}/state", headers=who).json()
     busy_thread_id = post("/threads", metadata={"note": mark})["thread_id"]
     waiting = post(
@@ -72,6 +78,7 @@ def seed(http: httpx.Client, who: dict[str, str]) -> Holdings:
         busy_thread_id=busy_thread_id,
         waiting_run_id=waiting["run_id"],
         assistant_id=assistant_id,
+        webhook_id=delivery["webhook_id"],
         cron_id=cron["cron_id"],
     )
 

@@ -374,7 +374,7 @@ async def test_the_sdk_makes_changes_finds_and_deletes_crons(
 
 def test_the_sync_sdk_does_so_too(server_url: str, mark: str) -> None:
     with get_sync_client(url=server_url) as client:
-        cron = client.crons.create("echo", schedule=SELDOM, metadata={"mark": mark})
+        cron: Any = client.crons.create("echo", schedule=SELDOM, metadata={"mark": mark})
         assert client.crons.count(metadata={"mark": mark}) == 1
         changed = client.crons.update(cron["cron_id"], schedule="@yearly")
         assert changed["schedule"] == "@yearly"

@@ -232,6 +232,19 @@ def missed_for(folder: Path, policy: str | None) -> list[Json]:
         return fired(http, cron, 14 if policy == "all" else 3)[::-1]
 
 
+def test_what_falls_into_a_reload_is_fired_late_and_once(tmp_path: Path) -> None:
+    with on(tmp_path) as url, httpx.Client(base_url=url) as http:
+        daily = create(http, schedule="0 0 * * *", enabled=False)
+        quick = create(http, schedule=EVERY_SECOND, enabled=False)
+    back = (in_seconds(-3)).strftime("%Y-%m-%dT%H:%M:%S.000000+00:00")
+    change(tmp_path, "UPDATE crons SET enabled = 1, next_run_date = ?", back)
+    with on(tmp_path) as url, httpx.Client(base_url=url) as http:
+        late = fired(http, quick, 2)
+        assert {firing["outcome"] for firing in late} == {"fired"}
+        assert moment(late[-2]["due_at"]) > moment(late[-1]["fired_at"]) - timedelta(seconds=1)
+        assert [firing["outcome"] for firing in fired(http, daily)] == ["fired"]
+
+
 def test_moments_that_were_missed_are_skipped_and_that_is_noted(tmp_path: Path) -> None:
     found = missed_for(tmp_path, None)
 
@@ -300,10 +313,9 @@ def test_a_graph_that_the_project_no_longer_has_stops_nothing(tmp_path: Path) ->
     graphs = {"graphs": {"echo": "./graphs.py:echo"}}
     soon = time.strftime("%Y-%m-%dT%H:%M:%S.000000+00:00", time.gmtime(time.time() + 3))
     change(tmp_path, "UPDATE crons SET next_run_date = ?", soon)
-    with on(tmp_path, config=graphs) as url:
-        with httpx.Client(base_url=url) as http:
-            assert fired(http, lost)[0]["error"]["error"] == "NotFoundError"
-            assert fired(http, kept, 2)[0]["outcome"] == "fired"
+    with on(tmp_path, config=graphs) as url, httpx.Client(base_url=url) as http:
+        assert fired(http, lost)[0]["error"]["error"] == "NotFoundError"
+        assert fired(http, kept, 2)[0]["outcome"] == "fired"
 
 
 def test_a_thousand_crons_of_one_second_are_all_fired_soon_each_once(tmp_path: Path) -> None:

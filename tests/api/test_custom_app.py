@@ -101,9 +101,9 @@ def test_an_endpoint_may_ask_whether_its_client_has_gone(tmp_path: Path) -> None
 
 def test_an_answer_that_breaks_off_is_seen_as_broken(tmp_path: Path) -> None:
     # Without middleware: Starlette's BaseHTTPMiddleware ends such an answer properly.
-    with served(tmp_path, "custom_app", {"http": {"app": "./custom_webapp.py:bare"}}) as url:
-        with pytest.raises(httpx.RemoteProtocolError):
-            httpx.get(f"{url}/mine/half")
+    kind = {"http": {"app": "./custom_webapp.py:bare"}}
+    with served(tmp_path, "custom_app", kind) as url, pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"{url}/mine/half")
 
 
 def test_an_answer_is_made_no_faster_than_it_is_read(app: httpx.Client, url: str) -> None:
@@ -226,7 +226,7 @@ async def test_runs_stream_through_the_middleware(url: str) -> None:
 async def test_a_client_that_leaves_cancels_its_run_through_the_middleware(url: str) -> None:
     async with get_client(url=url) as client:
         thread = await client.threads.create()
-        stream = client.runs.stream(
+        stream: Any = client.runs.stream(
             thread["thread_id"],
             "show",
             input={"steps": 100_000},
@@ -238,8 +238,9 @@ async def test_a_client_that_leaves_cancels_its_run_through_the_middleware(url: 
                 break
         await stream.aclose()
         async with asyncio.timeout(10):
-            while (await client.threads.get(thread["thread_id"]))["status"] == "busy":
-                await asyncio.sleep(0.02)
+            busy = True
+            while busy:
+                busy = (await client.threads.get(thread["thread_id"]))["status"] == "busy"
         runs = await client.runs.list(thread["thread_id"])
     assert runs[0]["status"] == "interrupted"
 
@@ -277,7 +278,7 @@ async def test_a_socket_echoes_text_and_bytes(url: str) -> None:
         assert await socket.recv() == "42:hello"
         await socket.send(b"abc" * 100_000)
         assert await socket.recv() == b"cba" * 100_000
-        await socket.ping()
+        await (await socket.ping())
         await socket.send("bye")
         with pytest.raises(ConnectionClosed) as closed:
             await socket.recv()

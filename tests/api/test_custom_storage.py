@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 from langgraph_sdk import get_client
-from langgraph_sdk.client import LangGraphClient
 
 from tests.api.conftest import served
+from tests.api.owners import ALICE, API_KEYS, BOB
 from tests.servers import project
 
 
@@ -43,16 +43,25 @@ async def client(url: str) -> Any:
         yield client
 
 
-async def counted(client: LangGraphClient, times: int = 1, **values: Any) -> str:
+async def missing(client: Any) -> str:
+    return str((await client.http.get("/info"))["tiers"].get("checkpointer_lacks", ""))
+
+
+async def until_counted(client: Any, thread_id: str, number: int) -> None:
+    async with asyncio.timeout(10):
+        state = await client.threads.get_state(thread_id)
+        while state["values"].get("count") != number:
+            state = await client.threads.get_state(thread_id)
+
+
+async def counted(client: Any, times: int = 1, **values: Any) -> str:
     thread_id: str = (await client.threads.create())["thread_id"]
     for _ in range(times):
         await client.runs.wait(thread_id, "counter", input=values)
     return thread_id
 
 
-async def test_runs_go_on_from_the_project_s_checkpoints(
-    client: LangGraphClient, folder: Path
-) -> None:
+async def test_runs_go_on_from_the_project_s_checkpoints(client: Any, folder: Path) -> None:
     thread_id = await counted(client, 3)
     assert (await client.threads.get_state(thread_id))["values"] == {"count": 3}
     assert (await client.threads.get(thread_id))["values"] == {"count": 3}
@@ -62,7 +71,7 @@ async def test_runs_go_on_from_the_project_s_checkpoints(
         assert database.execute("SELECT count(*) FROM checkpoints").fetchone() == (0,)
 
 
-async def test_interrupts_updates_and_forks_work(client: LangGraphClient) -> None:
+async def test_interrupts_updates_and_forks_work(client: Any) -> None:
     thread_id = await counted(client, 1, ask=True)
     assert (await client.threads.get(thread_id))["status"] == "interrupted"
     done = await client.runs.wait(thread_id, "counter", command={"resume": "fine"})
@@ -77,13 +86,12 @@ async def test_interrupts_updates_and_forks_work(client: LangGraphClient) -> Non
     assert forked["count"] == 1
     with pytest.raises(Exception, match="not found"):
         missing = {"checkpoint_id": "00000000-0000-6000-8000-000000000000", "checkpoint_ns": ""}
-        await client.threads.update_state(thread_id, {"count": 1}, checkpoint=missing)  # type: ignore[arg-type]
+        await client.threads.update_state(thread_id, {"count": 1}, checkpoint=missing)
 
 
-async def test_a_copy_has_the_checkpoints_and_is_on_its_own(client: LangGraphClient) -> None:
+async def test_a_copy_has_the_checkpoints_and_is_on_its_own(client: Any) -> None:
     thread_id = await counted(client, 2)
-    copy = await client.threads.copy(thread_id)
-    copied: str = copy["thread_id"]  # type: ignore[index]
+    copied = (await client.http.post(f"/threads/{thread_id}/copy", json=None))["thread_id"]
     await client.runs.wait(copied, "counter", input={})
     assert (await client.threads.get_state(copied))["values"] == {"count": 3}
     assert (await client.threads.get_state(thread_id))["values"] == {"count": 2}
@@ -93,7 +101,7 @@ async def test_a_copy_has_the_checkpoints_and_is_on_its_own(client: LangGraphCli
 
 
 async def test_a_deleted_thread_s_checkpoints_go_where_the_saver_can(
-    client: LangGraphClient, kind: str
+    client: Any, kind: str
 ) -> None:
     thread_id = await counted(client)
     await client.threads.delete(thread_id)
@@ -102,7 +110,7 @@ async def test_a_deleted_thread_s_checkpoints_go_where_the_saver_can(
     assert state["values"] == ({} if kind == "memory" else {"count": 1})
 
 
-async def test_supersteps_fill_the_project_s_saver(client: LangGraphClient) -> None:
+async def test_supersteps_fill_the_project_s_saver(client: Any) -> None:
     made = await client.threads.create(
         graph_id="counter",
         supersteps=[{"updates": [{"as_node": "count", "values": {"count": 7}}]}],
@@ -110,7 +118,7 @@ async def test_supersteps_fill_the_project_s_saver(client: LangGraphClient) -> N
     assert (await client.threads.get_state(made["thread_id"]))["values"] == {"count": 7}
 
 
-async def test_graphs_and_api_share_the_project_s_store(client: LangGraphClient) -> None:
+async def test_graphs_and_api_share_the_project_s_store(client: Any) -> None:
     await counted(client, 2)
     item = await client.store.get_item(("counts",), "last")
     assert item["value"] == {"count": 2}
@@ -124,22 +132,25 @@ async def test_graphs_and_api_share_the_project_s_store(client: LangGraphClient)
     assert (await client.store.search_items(("users",)))["items"][0]["value"] == {"n": 2}
 
 
-async def test_info_says_what_keeps_what(url: str, kind: str) -> None:
-    tiers = httpx.get(f"{url}/info").json()["tiers"]
+async def test_info_says_what_keeps_what(client: Any, kind: str) -> None:
+    tiers = (await client.http.get("/info"))["tiers"]
     assert tiers["store"] == "langgraph.store.memory.InMemoryStore"
     if kind == "memory":
         assert tiers["checkpointer"] == "langgraph.checkpoint.memory.InMemorySaver"
     else:
-        assert tiers["checkpointer"].endswith("own_parts.Sparse") or "Sparse" in tiers["checkpointer"]
+        assert (
+            tiers["checkpointer"].endswith("own_parts.Sparse") or "Sparse" in tiers["checkpointer"]
+        )
         lacks = tiers["checkpointer_lacks"].split(", ")
         assert set(lacks) >= {"adelete_for_runs", "aprune", "acopy_thread", "adelete_thread"}
 
 
-async def test_what_the_saver_cannot_do_is_refused(client: LangGraphClient, url: str) -> None:
+async def test_what_the_saver_cannot_do_is_refused(client: Any, url: str) -> None:
     thread_id = await counted(client, 2)
-    lacks = httpx.get(f"{url}/info").json()["tiers"].get("checkpointer_lacks", "")
+    lacks = await missing(client)
     body = {"thread_ids": [thread_id], "strategy": "keep_latest"}
-    pruned = httpx.post(f"{url}/threads/prune", json=body)
+    async with httpx.AsyncClient(base_url=url) as http:
+        pruned = await http.post("/threads/prune", json=body)
     if "aprune" in lacks:
         assert (pruned.status_code, "has no aprune" in pruned.text) == (400, True)
     else:
@@ -149,14 +160,12 @@ async def test_what_the_saver_cannot_do_is_refused(client: LangGraphClient, url:
 
 
 async def test_a_run_that_is_rolled_back_leaves_nothing_where_the_saver_can(
-    client: LangGraphClient, url: str
+    client: Any,
 ) -> None:
-    lacks = httpx.get(f"{url}/info").json()["tiers"].get("checkpointer_lacks", "")
+    lacks = await missing(client)
     thread_id = await counted(client)
     run = await client.runs.create(thread_id, "counter", input={"wait": 30})
-    async with asyncio.timeout(10):
-        while (await client.threads.get_state(thread_id))["values"].get("count") != 2:
-            await asyncio.sleep(0.01)
+    await until_counted(client, thread_id, 2)
     await client.runs.cancel(thread_id, run["run_id"], action="rollback", wait=True)
     values = (await client.threads.get_state(thread_id))["values"]
     assert values["count"] == (2 if "adelete_for_runs" in lacks else 1)
@@ -184,7 +193,10 @@ def test_the_project_s_saver_is_closed_with_the_server(tmp_path: Path) -> None:
     ("config", "says"),
     [
         ({"checkpointer": {"path": "./own_parts.py:cannot"}}, ["no database here", "own_parts.py"]),
-        ({"checkpointer": {"path": "./own_parts.py:wrong"}}, ["gives no BaseCheckpointSaver, but a str"]),
+        (
+            {"checkpointer": {"path": "./own_parts.py:wrong"}},
+            ["gives no BaseCheckpointSaver, but a str"],
+        ),
         ({"checkpointer": {"path": "own_parts"}}, ["checkpointer.path must be"]),
         ({"checkpointer": {"backend": "mongo"}}, ["must be default or custom"]),
         ({"store": {"path": "./own_parts.py:wrong"}}, ["gives no BaseStore, but a str"]),
@@ -202,3 +214,22 @@ def test_a_server_that_cannot_open_it_says_why(
     assert done.returncode == 3
     for text in ("langgraph.json", *says):
         assert text in done.stderr
+
+
+def test_users_have_items_of_their_own_in_the_project_s_store(tmp_path: Path) -> None:
+    with served(tmp_path, "own_storage", API_KEYS) as url:
+        found = {}
+        for name, headers in (("a", ALICE), ("b", BOB)):
+            with httpx.Client(base_url=url, headers=headers) as http:
+                item = {"namespace": ["notes"], "key": "k", "value": {"of": name}}
+                assert http.put("/store/items", json=item).status_code in (200, 204)
+                body = {"assistant_id": "counter", "input": {}}
+                assert http.post("/runs/wait", json=body).status_code == 200
+                items = http.post("/store/items/search", json={"namespace_prefix": []}).json()
+                spaces = http.post("/store/namespaces", json={}).json()["namespaces"]
+                found[name] = (
+                    sorted((each["namespace"][0], each["key"]) for each in items["items"]),
+                    sorted(spaces),
+                )
+    mine = ([("counts", "last"), ("notes", "k")], [["counts"], ["notes"]])
+    assert found == {"a": mine, "b": mine}

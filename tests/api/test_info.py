@@ -45,12 +45,12 @@ def test_every_capability_is_told_as_a_truth(info: dict[str, Any]) -> None:
     assert all(type(value) is bool for value in info["capabilities"].values())
 
 
-@pytest.mark.parametrize("name", ["streaming", "resumable_streams", "runs", "metrics"])
+@pytest.mark.parametrize("name", ["streaming", "resumable_streams", "runs", "metrics", "mcp", "webhooks"])
 def test_a_capability_that_is_there_is_true(info: dict[str, Any], name: str) -> None:
     assert info["capabilities"][name] is True
 
 
-@pytest.mark.parametrize("name", ["crons", "a2a", "mcp", "webhooks", "protocol_v2", "auth"])
+@pytest.mark.parametrize("name", ["crons", "a2a", "protocol_v2", "auth"])
 def test_a_capability_that_is_not_there_is_false(info: dict[str, Any], name: str) -> None:
     assert info["capabilities"][name] is False
 

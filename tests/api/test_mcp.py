@@ -71,7 +71,7 @@ def tools(client: httpx.Client, **headers: str) -> dict[str, Any]:
 def modern(
     client: httpx.Client, method: str, params: Any = None, *, elicits: bool = False, **headers: str
 ) -> httpx.Response:
-    capabilities = {"elicitation": {}} if elicits else {}
+    capabilities: dict[str, Any] = {"elicitation": {}} if elicits else {}
     meta = {VERSION_KEY: STATELESS, CAPABILITIES_KEY: capabilities}
     params = {**(params or {}), "_meta": meta}
     said = {"MCP-Protocol-Version": STATELESS, "Mcp-Method": method}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import sqlite3
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -64,7 +66,7 @@ def test_a_firing_and_its_run_survive_together_or_not_at_all(
         server.kill()
         server.start()
         with httpx.Client(base_url=server.url) as http:
-            back = until(lambda: _fired_since(http, crons, gone))
+            back = until(partial(_fired_since, http, crons, gone))
             gaps.append((gone, back))
     server.kill()
 
@@ -76,7 +78,7 @@ def test_a_firing_and_its_run_survive_together_or_not_at_all(
     assert len({(cron_id, due_at) for cron_id, due_at, _ in noted}) == len(noted)
     for cron in crons:
         dues = sorted(moment(due) for cron_id, due, _ in noted if cron_id == cron["cron_id"])
-        for earlier, later in zip(dues, dues[1:], strict=False):
+        for earlier, later in itertools.pairwise(dues):
             was_gone = any(gone - SECOND <= later and earlier <= back for gone, back in gaps)
             assert later - earlier == SECOND or was_gone
 

@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry's own variables: what arrives, and what runs feel of those who receive."""
+"""Traces by OpenTelemetry's own variables: what arrives, and that runs feel nothing of it."""
 
 from __future__ import annotations
 
@@ -197,9 +197,7 @@ def test_a_malformed_traceparent_begins_a_trace_of_its_own(
     assert collector.wait_for("GET /info")["GET /info"].parent_id == ""
 
 
-def test_graphs_that_call_graphs_are_in_one_trace(
-    http: httpx.Client, collector: Collector
-) -> None:
+def test_graphs_that_call_graphs_are_in_one_trace(http: httpx.Client, collector: Collector) -> None:
     run(http, "calling")
     found = collector.wait_for("POST /runs/wait", "invoke_agent calling", "invoke_agent nested")
     assert found["invoke_agent nested"].trace_id == TRACE
@@ -223,6 +221,17 @@ def test_a_stream_of_protocol_v1_and_raw_events_are_traced(
     found = collector.wait_for("POST /runs/stream", "invoke_agent agent", "execute_tool weather")
     assert hangs_on(found["invoke_agent agent"], found["POST /runs/stream"])
     assert hangs_on(found["execute_tool weather"], found["node tools"])
+
+
+def test_a_run_of_protocol_v2_is_traced(http: httpx.Client, collector: Collector) -> None:
+    thread_id = http.post("/threads", json={}).json()["thread_id"]
+    params = {"assistant_id": "agent", "input": QUESTION}
+    command = {"id": 1, "method": "run.start", "params": params}
+    answer = http.post(f"/threads/{thread_id}/commands", json=command, headers=HEADERS)
+    assert answer.json()["type"] == "success"
+    found = collector.wait_for("POST /threads/{thread_id}/commands", "invoke_agent agent")
+    assert found["invoke_agent agent"].trace_id == TRACE
+    assert hangs_on(found["chat weather-1"], found["node think"])
 
 
 def test_info_says_that_traces_arrive(http: httpx.Client) -> None:
@@ -295,14 +304,14 @@ def test_a_collector_that_does_not_answer_delays_neither_runs_nor_the_end(tmp_pa
 def test_traces_that_arrive_again_are_told_of(tmp_path: Path) -> None:
     with collecting() as collector:
         collector.status = 400
-        with traced(tmp_path, collector.environment) as server:
-            with httpx.Client(base_url=server.url) as http:
-                run(http, "nested")
-                collector.wait_until(lambda: "traces are lost" in server.log, "a line")
-                collector.status = 200
-                run(http, "nested")
-                collector.wait_until(lambda: "arrive at" in server.log, "a line")
-                assert http.get("/info").json()["tracing"]["otel"] is True
+        serving = traced(tmp_path, collector.environment)
+        with serving as server, httpx.Client(base_url=server.url) as http:
+            run(http, "nested")
+            collector.wait_until(lambda: "traces are lost" in server.log, "a line")
+            collector.status = 200
+            run(http, "nested")
+            collector.wait_until(lambda: "arrive at" in server.log, "a line")
+            assert http.get("/info").json()["tracing"]["otel"] is True
 
 
 @pytest.mark.parametrize(
@@ -339,7 +348,7 @@ def test_without_the_extra_the_server_serves_and_names_it(tmp_path: Path) -> Non
 
 
 def test_an_exporter_that_is_not_there_is_told_of_and_the_server_serves(tmp_path: Path) -> None:
-    with traced(tmp_path, {"OTEL_TRACES_EXPORTER": "jaeger"}) as server:
-        with httpx.Client(base_url=server.url) as http:
-            run(http, "nested")
+    serving = traced(tmp_path, {"OTEL_TRACES_EXPORTER": "jaeger"})
+    with serving as server, httpx.Client(base_url=server.url) as http:
+        run(http, "nested")
     assert "jaeger" in server.log

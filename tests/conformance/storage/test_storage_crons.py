@@ -23,6 +23,7 @@ from lgserve.core.models import (
 from tests.conformance.storages import Tables
 
 HOUR = timedelta(hours=1)
+EVERY = CronFilter()
 
 
 def cron_at(moment: str, metadata: dict[str, Any] | None = None, **members: Any) -> Cron:
@@ -61,7 +62,10 @@ async def find(tables: Tables, cron: Cron, **scope: Any) -> Cron | None:
 
 
 async def search(
-    tables: Tables, where: CronFilter = CronFilter(), scope: Any = EVERYTHING, **page: Any  # noqa: B008
+    tables: Tables,
+    where: CronFilter = EVERY,
+    scope: Any = EVERYTHING,
+    **page: Any,
 ) -> list[str]:
     wanted = Page(**{"sort_by": "created_at", **page})
     found = await tables.storage.read(lambda tx: tx.crons.search(where, wanted, scope))
@@ -143,7 +147,7 @@ async def test_what_has_nothing_to_sort_by_comes_last_either_way(tables: Tables)
     later = await insert(tables)
 
     ids = [soon.cron_id, later.cron_id]
-    by_next = {"sort_by": "next_run_date"}
+    by_next: dict[str, Any] = {"sort_by": "next_run_date"}
     assert await search(tables, sort_order="asc", **by_next) == [*ids, over.cron_id]
     assert await search(tables, sort_order="desc", **by_next) == [*ids[::-1], over.cron_id]
 

@@ -52,7 +52,8 @@ class _Asked:
 def next_firings(
     session: Session,
     cron: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="Of this cron; or a schedule.", show_default=False)
+        str | None,
+        typer.Argument(metavar="[ID]", help="Of this cron; or a schedule.", show_default=False),
     ] = None,
     schedule: Annotated[
         str | None, typer.Option("--schedule", "-s", help="Of this schedule; asks no server.")

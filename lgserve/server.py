@@ -384,7 +384,9 @@ class Server:
             webhooks=webhooks.worker,
         )
 
-    def _facts(self, storage: SqliteStorage, worker: RunWorker, store: SqliteStore | CustomStore) -> ServerFacts:
+    def _facts(
+        self, storage: SqliteStorage, worker: RunWorker, store: SqliteStore | CustomStore
+    ) -> ServerFacts:
         facts = ServerFacts(
             storage={"kind": "sqlite", "path": self._data},
             queue={"n_jobs_per_worker": self._settings.n_jobs_per_worker},
@@ -581,8 +583,9 @@ def _disabled(settings: Settings) -> frozenset[str]:
         for key, value in switches
         if key.startswith("disable_") and value is True
     )
-    without_crons = "runs" in groups or not settings.crons.enabled
-    return groups | {"crons"} if without_crons else groups
+    if "runs" in groups or not settings.crons.enabled:
+        groups |= {"crons"}
+    return groups | {"event_streaming"} if groups & {"runs", "threads"} else groups
 
 
 def _graph_report(report: LoadReport) -> GraphReport:

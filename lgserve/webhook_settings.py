@@ -1,8 +1,8 @@
 """Webhooks: what the config's `webhooks` and `lgserve.webhooks` say, checked and settled.
 
-`webhooks` is the block of langgraph.json: which addresses are allowed, and which headers and members
-are sent. `lgserve.webhooks` says how they are signed and how long they are tried. Nothing here shows
-a secret in a message.
+`webhooks` is the block of langgraph.json: which addresses are allowed, and which headers and
+members are sent. `lgserve.webhooks` says how they are signed and how long they are tried. Nothing
+here shows a secret in a message.
 """
 
 from __future__ import annotations
@@ -104,13 +104,13 @@ class _Reader:
 
         off = parsed("disable_loopback", values.switch, None)
         return WebhookPolicy(
-            require_https=parsed("require_https", values.switch, True),
+            require_https=parsed("require_https", values.switch, default=True),
             allowed_domains=parsed("allowed_domains", _domains, ()),
             allowed_ports=parsed("allowed_ports", _ports, ()),
             max_url_length=parsed("max_url_length", values.whole(1, 65_536), _LONGEST_WITH_RULES),
             allow_loopback=loopback if off is None else not off,
             allow_relative=off is False,
-            allow_private=not parsed("disable_private_ips", values.switch, False),
+            allow_private=not parsed("disable_private_ips", values.switch, default=False),
         )
 
     def _headers(self, block: _Block) -> Mapping[str, str]:

@@ -97,7 +97,7 @@ async def request_of(
         found.add_app(original.app)
         found.freeze()
         found.current_app = original.app
-    request._match_info = found
+    request._match_info = found  # noqa: SLF001 - as aiohttp's application does
     if STARTED in original:
         request[STARTED] = original[STARTED]
     if PRINCIPAL in original:

@@ -67,7 +67,7 @@ class Exchange:
         except asyncio.CancelledError as exc:
             error = exc
             raise
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - whatever the user's code raises
             error = exc
             self._tell(exc)
         finally:

@@ -13,7 +13,7 @@ T = TypeVar("T")
 _MOST = 256 * 1024
 
 
-class Ended(Exception):
+class Ended(Exception):  # noqa: N818 - the end of a pipe is no failure
     """The sender has ended; `error` is why, if it failed."""
 
     def __init__(self, error: BaseException | None) -> None:

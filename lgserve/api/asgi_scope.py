@@ -72,7 +72,7 @@ def _address(request: web.Request, name: str) -> tuple[str, int] | None:
 def is_untouched(scope: Scope, request: web.Request) -> bool:
     """Tell whether a scope still asks for what its request asked for."""
     url = request.rel_url
-    return (
+    return bool(
         scope.get("method", request.method) == request.method
         and scope["path"] == url.path
         and scope["query_string"] == url.raw_query_string.encode("ascii", "replace")

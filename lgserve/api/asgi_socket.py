@@ -42,7 +42,7 @@ class SocketExchange(Exchange):
         if not self._connected:
             self._connected = True
             return {"type": "websocket.connect"}
-        assert self._incoming is not None
+        assert self._incoming is not None  # noqa: S101 - the app runs
         try:
             return await self._incoming.get()
         except Ended:
@@ -125,7 +125,7 @@ class SocketExchange(Exchange):
 
     async def _listen(self, socket: web.WebSocketResponse) -> None:
         """Pass on what the client sends, and that it has gone."""
-        assert self._incoming is not None
+        assert self._incoming is not None  # noqa: S101 - the app runs
         try:
             async for message in socket:
                 if found := _received(message):

@@ -127,7 +127,7 @@ class CustomApp:
 
     async def _prepare(self, app: Any, routes: Sequence[tuple[str, str]]) -> AppShape:
         shape = shape_of(app, routes)
-        endpoint = adapt(app, functools.partial(_Inner, self), self._fall_back)
+        endpoint = adapt(app, functools.partial(_Inner, self), self.fall_back)
         self._lifespan = Lifespan(endpoint)
         await self._lifespan.startup()
         self._entry: AsgiApp = endpoint
@@ -153,7 +153,7 @@ class CustomApp:
     @web.middleware
     async def preflights(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let the app answer browsers where its own middleware does that."""
-        assert self._cors is not None
+        assert self._cors is not None  # noqa: S101 - stand_in comes first
         if self._shape is None or not self._shape.has_cors or self._options.cors_configured:
             return await self._cors.answer_preflights(request, handler)
         request[OWN_CORS] = True
@@ -260,7 +260,8 @@ class CustomApp:
 
     # ------------------------------------------------------------ on the user loop
 
-    async def _is_api(self, exchange: Exchange, scope: Scope) -> bool:
+    async def is_api(self, exchange: Exchange, scope: Scope) -> bool:
+        """Tell whether a scope asks for one of the API's routes."""
         if is_untouched(scope, exchange.request):
             return exchange.matched
 
@@ -270,7 +271,7 @@ class CustomApp:
 
         return await exchange.at_home(look)
 
-    async def _fall_back(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def fall_back(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the API answer."""
         exchange = scope[_EXCHANGE]
         if isinstance(exchange, SocketExchange):
@@ -280,7 +281,11 @@ class CustomApp:
             exchange, self._around.spawn, self._answer_inside, scope, receive, send
         )
 
-    async def _identify(self, exchange: Exchange, scope: Scope) -> Principal | None:
+    def calls_as(self, principal: Principal | None) -> AbstractContextManager[None]:
+        """Let code within call the API as a user."""
+        return self._around.calls_as(principal)
+
+    async def identify(self, exchange: Exchange, scope: Scope) -> Principal | None:
         """Return who asks for a route of the app, where that matters."""
         if not self._options.route_auth or "user" in scope:
             return exchange.request.get(PRINCIPAL)
@@ -302,15 +307,15 @@ class _Inner:
         if exchange is None:  # the lifespan
             await self._app(scope, receive, send)
             return
-        if await custom._is_api(exchange, scope):
-            await custom._fall_back(scope, receive, send)
+        if await custom.is_api(exchange, scope):
+            await custom.fall_back(scope, receive, send)
             return
         try:
-            principal = await custom._identify(exchange, scope)
+            principal = await custom.identify(exchange, scope)
         except LgserveError as exc:
             await _refuse(scope, send, exc)
             return
-        with custom._around.calls_as(principal):
+        with custom.calls_as(principal):
             await self._app(scope, receive, send)
 
 

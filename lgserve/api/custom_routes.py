@@ -170,7 +170,7 @@ def _openapi(
             }
             for path, methods in found.get("paths", {}).items()
         }
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - the user's code describes itself
         _log.warning("/openapi.json leaves out the custom app: %r", exc)
         return {}
     return {**found, "paths": {path: methods for path, methods in paths.items() if methods}}

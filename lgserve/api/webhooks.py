@@ -81,7 +81,9 @@ async def admitted(request: web.Request, wanted: RunRequest) -> RunRequest:
     """
     if wanted.webhook is None:
         return wanted
-    return replace(wanted, webhook=await services_of(request).webhooks.gate.admitted(wanted.webhook))
+    return replace(
+        wanted, webhook=await services_of(request).webhooks.gate.admitted(wanted.webhook)
+    )
 
 
 async def with_webhook(request: web.Request, payload: Row) -> Row:

@@ -78,7 +78,7 @@ class HandlerCipher:
 
     async def _seal_blob(self, model: str, field: str, metadata: Object, data: bytes) -> bytes:
         context = EncryptionContext(model=model, field=field, metadata=metadata)
-        encrypt = self._encryption._blob_encryptor
+        encrypt = self._encryption._blob_encryptor  # noqa: SLF001 - the SDK has no other way
         sealed = await _result(encrypt(context, data), f"encrypt the {field} of a {model}")
         if not isinstance(sealed, bytes):
             raise StorageError("The project's encrypt.blob handler must return bytes")
@@ -86,7 +86,7 @@ class HandlerCipher:
 
     async def _seal_kwargs(self, metadata: Object, data: bytes) -> bytes:
         """Encrypt the parts of a run's arguments that are objects, each by its own call."""
-        encrypt = self._encryption._json_encryptor
+        encrypt = self._encryption._json_encryptor  # noqa: SLF001 - the SDK has no other way
         kwargs = json.loads(data)
         for name, part in _parts(kwargs):
             context = EncryptionContext(model="run", field=name, metadata=metadata)
@@ -97,7 +97,7 @@ class HandlerCipher:
         return json.dumps(kwargs).encode()
 
     async def _open_kwargs(self, metadata: Object, data: bytes) -> bytes:
-        decrypt = self._encryption._json_decryptor
+        decrypt = self._encryption._json_decryptor  # noqa: SLF001 - the SDK has no other way
         kwargs = json.loads(data)
         for name, part in _parts(kwargs):
             context = EncryptionContext(model="run", field=name, metadata=metadata)
@@ -115,7 +115,7 @@ class HandlerCipher:
         if kind == _OF_JSON:
             return await self._open_kwargs(metadata, rest)
         context = EncryptionContext(model=model, field=field, metadata=metadata)
-        decrypt = self._encryption._blob_decryptor
+        decrypt = self._encryption._blob_decryptor  # noqa: SLF001 - the SDK has no other way
         found = await _result(decrypt(context, rest), f"decrypt the {field} of a {model}")
         # A replacement, after a key was rotated, would be stored here; what is stored stays valid.
         plain = found.plaintext if isinstance(found, DecryptResult) else found
@@ -125,14 +125,14 @@ class HandlerCipher:
 
     @property
     def _has_blobs(self) -> bool:
-        return self._encryption._blob_encryptor is not None
+        return self._encryption._blob_encryptor is not None  # noqa: SLF001 - as above
 
     @property
     def _has_json(self) -> bool:
-        return self._encryption._json_encryptor is not None
+        return self._encryption._json_encryptor is not None  # noqa: SLF001 - as above
 
     async def _context(self, model: str, field: str, user: Any) -> Object:
-        derive = self._encryption._context_handler
+        derive = self._encryption._context_handler  # noqa: SLF001 - as above
         if derive is None or user is None:
             return {}
         context = EncryptionContext(model=model, field=field)

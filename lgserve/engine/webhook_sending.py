@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import io
 import socket
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from lgserve import __version__, jsonio
@@ -70,16 +72,19 @@ class ForbiddenAddressError(OSError):
 
 
 class _CheckingResolver(AbstractResolver):
-    """Resolves names, and leaves out what must not be called: connected is what was checked."""
+    """Resolves names, and leaves out what must not be called: connected is what was checked.
+
+    Each name in a thread of its own: one that nobody answers for must not keep others waiting, as
+    it would in the few threads of the loop.
+    """
 
     def __init__(self, policy: WebhookPolicy) -> None:
         self._policy = policy
-        self._inner = ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
+        found = [_resolved(host, entry) for entry in await _looked_up(host, port, family)]
         reasons = [forbidden_reason(each["host"], self._policy) for each in found]
         allowed = [each for each, reason in zip(found, reasons, strict=True) if reason is None]
         if found and not allowed:
@@ -87,7 +92,46 @@ class _CheckingResolver(AbstractResolver):
         return allowed
 
     async def close(self) -> None:
-        await self._inner.close()
+        """Leave lookups that are under way to themselves."""
+
+
+async def _looked_up(host: str, port: int, family: int) -> list[Any]:
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[list[Any]] = loop.create_future()
+
+    def settle(found: list[Any] | OSError) -> None:
+        if answer.done():  # it took too long
+            return
+        if isinstance(found, OSError):
+            answer.set_exception(found)
+        else:
+            answer.set_result(found)
+
+    def look_up() -> None:
+        found: list[Any] | OSError
+        try:
+            found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+        except OSError as exc:
+            found = exc
+        except UnicodeError as exc:
+            found = OSError(str(exc))
+        with contextlib.suppress(RuntimeError):  # the server has gone
+            loop.call_soon_threadsafe(settle, found)
+
+    threading.Thread(target=look_up, name="lgserve-lookup", daemon=True).start()
+    return await answer
+
+
+def _resolved(name: str, entry: Any) -> ResolveResult:
+    family, _, protocol, _, address = entry
+    return ResolveResult(
+        hostname=name,
+        host=str(address[0]),
+        port=int(address[1]),
+        family=family,
+        proto=protocol,
+        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+    )
 
 
 class WebhookSender:
@@ -260,5 +304,3 @@ def _told(exc: BaseException) -> str:
     inner = getattr(exc, "os_error", None)
     text = (inner.strerror if inner is not None else None) or str(exc)
     return (text or type(exc).__name__)[:300]
-
-

@@ -1,7 +1,7 @@
 """Delivers what is in the outbox: again and again if need be, and no receiver holds up another.
 
-Woken by what writes to the outbox and by the clock; the table decides. What was claimed by a process
-that died is due again: each message arrives at least once, always with the same id.
+Woken by what writes to the outbox and by the clock; the table decides. What was claimed by a
+process that died is due again: each message arrives at least once, always with the same id.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class WebhookWorker:
     async def _sent(self, delivery: WebhookDelivery) -> SendResult:
         try:
             return await self._sender.send(delivery)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - one message must not end the others, nor be lost
             _log.exception("webhook %s cannot be sent", delivery.message.webhook_id)
             return SendResult(passing=True, error=f"{type(exc).__name__}: {exc}"[:300])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.base import (
     BaseCheckpointSaver,
@@ -135,30 +135,37 @@ class Delegate(BaseCheckpointSaver[Any]):
     @property
     def config_specs(self) -> list[Any]:
         """What may be configured."""
-        return cast("list[Any]", self._inner.config_specs)
+        return self._inner.config_specs
 
     def get_next_version(self, current: Any, channel: None) -> Any:
+        """Return the version that follows."""
         return self._inner.get_next_version(current, channel)
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return a checkpoint."""
         return self._inner.get_tuple(config)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return a checkpoint."""
         return await self._inner.aget_tuple(config)
 
     def list(self, config: RunnableConfig | None, **arguments: Any) -> Iterator[CheckpointTuple]:
+        """List checkpoints."""
         return self._inner.list(config, **arguments)
 
     async def alist(
         self, config: RunnableConfig | None, **arguments: Any
     ) -> AsyncIterator[CheckpointTuple]:
+        """List checkpoints."""
         async for found in self._inner.alist(config, **arguments):
             yield found
 
     def get_delta_channel_history(self, **arguments: Any) -> Any:
+        """Return what channels are made of."""
         return self._inner.get_delta_channel_history(**arguments)
 
     async def aget_delta_channel_history(self, **arguments: Any) -> dict[str, DeltaChannelHistory]:
+        """Return what channels are made of."""
         return dict(await self._inner.aget_delta_channel_history(**arguments))
 
     def put(
@@ -168,6 +175,7 @@ class Delegate(BaseCheckpointSaver[Any]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
+        """Store a checkpoint."""
         return self._inner.put(config, checkpoint, metadata, new_versions)
 
     async def aput(
@@ -177,6 +185,7 @@ class Delegate(BaseCheckpointSaver[Any]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
+        """Store a checkpoint."""
         return await self._inner.aput(config, checkpoint, metadata, new_versions)
 
     def put_writes(
@@ -186,6 +195,7 @@ class Delegate(BaseCheckpointSaver[Any]):
         task_id: str,
         task_path: str = "",
     ) -> None:
+        """Store what a task wrote."""
         self._inner.put_writes(config, writes, task_id, task_path)
 
     async def aput_writes(
@@ -195,6 +205,7 @@ class Delegate(BaseCheckpointSaver[Any]):
         task_id: str,
         task_path: str = "",
     ) -> None:
+        """Store what a task wrote."""
         await self._inner.aput_writes(config, writes, task_id, task_path)
 
 

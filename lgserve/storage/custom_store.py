@@ -194,7 +194,7 @@ def _to_op(op: ItemOp) -> Op:
 
 def _get(op: ItemOp) -> GetOp:
     """Return the operation that reads what was put: a put says nothing of it."""
-    assert isinstance(op, PutItem)
+    assert isinstance(op, PutItem)  # noqa: S101 - as chosen
     return GetOp(namespace=op.namespace, key=op.key, refresh_ttl=False)
 
 

@@ -1,7 +1,8 @@
 """A saver whose values are sealed before another saver stores them.
 
 Each value of a channel, and each write, becomes a list of bytes that only the cipher can open (a
-list, because short bytes would stand in the checkpoint's row). What LangGraph needs to find its way (versions, ids, metadata) stays readable.
+list, because short bytes would stand in the checkpoint's row). What LangGraph needs to find its way
+(versions, ids, metadata) stays readable.
 """
 
 from __future__ import annotations

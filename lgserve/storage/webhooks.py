@@ -82,7 +82,9 @@ class SqliteWebhooks:
                 metadata=run.metadata if thread is None else thread.metadata,
                 url=url,
                 origin=_origin(url),
-                payload=run_payload(run, end, None if thread is None else thread.values, self._now()),
+                payload=run_payload(
+                    run, end, None if thread is None else thread.values, self._now()
+                ),
             )
         )
 

@@ -327,3 +327,22 @@ def test_the_lifespan_ends_with_the_server(tmp_path: Path, monkeypatch: pytest.M
     with served(tmp_path, "custom_app"):
         assert not (tmp_path / "lifespan-ended").exists()
     assert (tmp_path / "lifespan-ended").read_text() == "down"
+
+
+def test_the_record_of_a_request_shows_configured_headers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = {
+        "http": {"logging_headers": {"includes": ["x-*"], "excludes": ["x-secret"]}},
+        "lgserve": {"access_log": "all"},
+    }
+    caplog.set_level("INFO", "lgserve.access")
+    with served(tmp_path, "custom_app", config) as url:
+        headers = {"X-Shown": "1", "x-secret": "2", "x-api-key": "3"}
+        httpx.get(f"{url}/threads/nothing", headers=headers)
+    (record,) = [
+        record.__dict__["access"]
+        for record in caplog.records
+        if record.name == "lgserve.access" and record.__dict__["access"]["path"] != "/ready"
+    ]
+    assert record["req_header"] == {"x-shown": "1"}

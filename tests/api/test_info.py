@@ -97,7 +97,18 @@ def test_an_error_of_a_graph_names_the_class_and_the_file(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("switch", "path", "gone"),
     [
-        ("disable_runs", "/runs/stream", {"runs", "streaming", "resumable_streams"}),
+        (
+            "disable_runs",
+            "/runs/stream",
+            {"runs", "streaming", "resumable_streams", "crons", "protocol_v2"},
+        ),
+        (
+            "disable_event_streaming",
+            "/threads/01a20360-d60a-750e-bc7d-189047d50da7/stream/events",
+            {"protocol_v2"},
+        ),
+        ("disable_mcp", "/mcp", {"mcp"}),
+        ("disable_a2a", "/a2a/agent", {"a2a"}),
         ("disable_store", "/store/items", {"store", "semantic_search"}),
         ("disable_threads", "/threads/search", {"threads"}),
         ("disable_assistants", "/assistants/search", {"assistants"}),

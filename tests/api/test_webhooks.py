@@ -177,7 +177,9 @@ def test_a_cancelled_run_is_told(
     http.post(f"{one}/cancel", params={"action": action, "wait": "true"})
     told = only(hook).json
     assert told["status"] == "interrupted"
-    assert told["error"]["error"] == {"interrupt": "UserInterrupt", "rollback": "UserRollback"}[action]
+    assert (
+        told["error"]["error"] == {"interrupt": "UserInterrupt", "rollback": "UserRollback"}[action]
+    )
     assert told["cancel_reason"] == "user"
     assert (told["run_started_at"] is not None) == begun
 
@@ -213,7 +215,9 @@ def test_an_input_that_speaks_of_webhooks_is_none(http: httpx.Client, hook: Rece
     given = {"text": 'x"webhook":"http://a.com"', "webhook": hook.url}
     answer = http.post("/runs/wait", json={"assistant_id": "echo", "input": given})
     assert answer.status_code == 200
-    http.post("/runs/wait", json=run_of(hook, "echo", {"text": '{"webhook":null}', "webhook": None}))
+    http.post(
+        "/runs/wait", json=run_of(hook, "echo", {"text": '{"webhook":null}', "webhook": None})
+    )
     assert only(hook).json["kwargs"]["input"]["text"] == '{"webhook":null}'
     assert len(hook.received) == 1
 
@@ -316,9 +320,7 @@ def test_one_who_says_when_to_come_back_is_left_alone_until_then(
     hook.statuses, hook.answer_headers = [429], {"Retry-After": "1800"}
     http.post("/runs/wait", json=run_of(hook, "echo", {"text": "x"}))
     came = only(hook)
-    shown = eventually(
-        lambda: (one := http.get(f"/webhooks/{came.id}").json())["error"] and one
-    )
+    shown = eventually(lambda: (one := http.get(f"/webhooks/{came.id}").json())["error"] and one)
     assert shown["status"] == "pending"
     assert (shown["created_at"] < shown["next_attempt_at"], shown["attempts"]) == (True, 1)
     hook.statuses = [200]
@@ -332,8 +334,10 @@ def test_nobody_there_is_tried_again(http: httpx.Client) -> None:
     body = {"assistant_id": "echo", "input": {"text": "x"}, "webhook": url}
     run_id = http.post("/threads/" + new_thread(http) + "/runs", json=body).json()["run_id"]
     eventually(
-        lambda: [row["error"] for row in http.get("/webhooks", params={"run_id": run_id}).json()][0:]
-        not in ([], [None])
+        lambda: (
+            [row["error"] for row in http.get("/webhooks", params={"run_id": run_id}).json()][0:]
+            not in ([], [None])
+        )
     )
     with receiver(port=int(url.rpartition(":")[2])) as back:
         assert only(back).json["run_id"] == run_id

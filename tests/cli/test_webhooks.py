@@ -112,7 +112,7 @@ def test_what_goes_wrong_is_an_exit_code_and_nothing_on_stdout(
 ) -> None:
     result = real("webhooks", *arguments)
     assert (result.status, result.out) == (status, "")
-    assert "error:" in result.err
+    assert "error" in result.err
     assert "Traceback" not in result.err
 
 
@@ -171,7 +171,7 @@ def test_a_receiver_checks_signatures() -> None:
     assert process.returncode == 8
     verdicts = [json.loads(line)["signature"] for line in out.splitlines()]
     assert verdicts == ["valid", "invalid", "invalid", "missing"]
-    assert '"code": "E_SIGNATURE"' in err or "E_SIGNATURE" in err
+    assert "E_SIGNATURE" in err
 
 
 def test_a_receiver_stops_in_time() -> None:

@@ -40,8 +40,12 @@ def test_a_kill_between_the_end_and_the_delivery_loses_nothing(server: ServerPro
     with receiver(port=int(url.rpartition(":")[2])) as hook:
         server.start()
         eventually(lambda: {came.json["run_id"] for came in hook.wait_for(20)} == set(runs))
-        ids = {came.json["run_id"]: {c.id for c in hook.received if c.json["run_id"] ==
-               came.json["run_id"]} for came in hook.received}
+        ids = {
+            came.json["run_id"]: {
+                c.id for c in hook.received if c.json["run_id"] == came.json["run_id"]
+            }
+            for came in hook.received
+        }
         assert all(len(found) == 1 for found in ids.values())
         assert len({next(iter(found)) for found in ids.values()}) == 20
 
@@ -60,11 +64,31 @@ def test_a_kill_during_the_delivery_repeats_it_with_the_same_id(server: ServerPr
         assert first.json["run_id"] == second.json["run_id"] == run_id
         with httpx.Client(base_url=server.url, timeout=30) as http:
             shown = eventually(
-                lambda: (one := http.get(f"/webhooks/{first.id}").json())["status"] == "delivered"
-                and one
+                lambda: (
+                    (one := http.get(f"/webhooks/{first.id}").json())["status"] == "delivered"
+                    and one
+                )
             )
         assert shown["attempts"] == 2
         assert len(hook.received) == 2
+
+
+def test_a_run_that_is_given_up_after_a_kill_is_told(server: ServerProcess) -> None:
+    server.environment["LGSERVE_MAX_ATTEMPTS"] = "1"
+    with receiver() as hook:
+        body = {
+            "assistant_id": "slow",
+            "input": {"seconds": 30, "ticks": 300},
+            "webhook": hook.url,
+        }
+        with httpx.Client(base_url=server.url, timeout=30) as http:
+            run_id = http.post("/runs", json=body).json()["run_id"]
+            eventually(lambda: http.get(f"/runs/{run_id}").json()["status"] == "running")
+        server.kill()
+        server.start()
+        told = hook.wait_for(1)[0].json
+        assert (told["run_id"], told["status"]) == (run_id, "error")
+        assert told["error"]["error"] == "WorkerLostError"
 
 
 def test_a_run_that_the_kill_interrupted_tells_its_end_once(server: ServerProcess) -> None:

@@ -64,7 +64,9 @@ def test_the_config_decides_about_loopback(tmp_path: Path) -> None:
 
 def test_headers_are_filled_from_the_environment(tmp_path: Path) -> None:
     found = settings(
-        tmp_path, {"headers": {"X-Auth": "Bearer ${{ env.LG_WEBHOOK_X }}"}}, env={"LG_WEBHOOK_X": "t"}
+        tmp_path,
+        {"headers": {"X-Auth": "Bearer ${{ env.LG_WEBHOOK_X }}"}},
+        env={"LG_WEBHOOK_X": "t"},
     )
     assert found.headers == {"X-Auth": "Bearer t"}
     assert "Bearer t" not in repr(found)

@@ -62,4 +62,6 @@ def _short(payload: Any) -> str:
     if payload is None:
         return ""
     text = json.dumps(payload, ensure_ascii=False)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters, see -o json)"
+    return (
+        text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters, see -o json)"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lgserve.config_document import Document, did_you_mean
@@ -27,7 +27,7 @@ class CheckpointerConfig:
     #: What makes the project's own saver: `./file.py:factory` or `package.module:factory`.
     path: str | None = None
     #: File, line and key, for the start of an error message.
-    where: str = "checkpointer.path"
+    where: str = field(default="checkpointer.path", compare=False)
 
 
 def read_checkpointer(document: Document) -> CheckpointerConfig:

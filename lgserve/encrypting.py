@@ -1,4 +1,11 @@
-"""Encryption in the composition root: which cipher, loaded, and shown to be the right one."""
+"""Encryption in the composition root: which cipher, loaded, and shown to be the right one.
+
+Sealed is what goes through graphs and what comes of it: a run's arguments, the values and writes of
+checkpoints, interrupts, errors, and the logs of resumable runs. Readable stay what searches look
+at, and what says how things hang together: metadata, the stored configs of threads and assistants,
+crons, store items, and what waits in the outbox of webhooks. A search by values still finds, by
+opening each thread's latest state.
+"""
 
 from __future__ import annotations
 

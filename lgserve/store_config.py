@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lgserve.config_document import Document, did_you_mean
@@ -39,7 +39,7 @@ class StoreConfig:
     #: What makes the project's own store: `./file.py:factory` or `package.module:factory`.
     path: str | None = None
     #: File, line and key, for the start of an error message.
-    where: str = "store.path"
+    where: str = field(default="store.path", compare=False)
 
 
 def read_store(document: Document) -> StoreConfig:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 from lgserve import setting_values as values
@@ -42,7 +43,7 @@ _LONGEST_WITH_RULES = 2048
 class WebhookSettings:
     """How webhooks are sent; times are seconds."""
 
-    policy: WebhookPolicy = field(default_factory=WebhookPolicy)
+    policy: WebhookPolicy = field(default_factory=partial(WebhookPolicy, allow_loopback=True))
     #: Headers of each message about a run, with the variables that their templates name.
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     #: The members that are sent; empty sends all.

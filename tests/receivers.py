@@ -41,7 +41,7 @@ class Receiver:
     #: Headers of every answer.
     answer_headers: dict[str, str] = field(default_factory=dict)
     #: Called before an answer is given.
-    before: Callable[[], None] = lambda: None
+    before: Callable[[], object] = lambda: None
     received: list[Received] = field(default_factory=list)
     lock: threading.Condition = field(default_factory=threading.Condition)
 

@@ -128,14 +128,10 @@ def push_config(params: Mapping[str, Any]) -> Object:
     return found
 
 
-def push_id(
-    params: Mapping[str, Any], version: Version, *, required: bool = False
-) -> str | None:
+def push_id(params: Mapping[str, Any], version: Version, *, required: bool = False) -> str | None:
     """Return who is meant of those who are told; None in 0.3 means the first."""
     name = "pushNotificationConfigId" if version == "0.3" else "id"
     found = text(params, name)
     if found is None and (required or version == "1.0"):
         raise wrong(f"Missing required parameter: {name}", name)
     return found
-
-

@@ -156,9 +156,7 @@ def _call(call_id: Any, method: str, params: Any, asked: str) -> Call:
         raise CallError(_other_version(asked, method), call_id)
     if not isinstance(params, dict | None):
         raise CallError(A2aError(BAD_PARAMS, "'params' must be an object"), call_id)
-    return Call(
-        call_id=call_id, method=method, version=version, action=action, params=params or {}
-    )
+    return Call(call_id=call_id, method=method, version=version, action=action, params=params or {})
 
 
 def _asked_version(request: web.Request) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, WithJsonSchema, field_validator
 
 from lgserve.api.fields import (
     Body,
@@ -21,7 +21,6 @@ from lgserve.api.fields import (
 )
 from lgserve.core.models import Page
 from lgserve.core.vocabulary import Durability, MultitaskStrategy, OnCompletion, SortOrder
-from lgserve.services.schedules import parse_schedule, parse_zone
 
 CronField = Literal[
     "cron_id",
@@ -50,6 +49,16 @@ CronSort = Literal[
 ]
 
 
+def _text(**schema: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **schema})
+
+
+# What these say is checked where it is understood (`lgserve.services.schedules`, `.crons`).
+CronExpression = Annotated[str, _text(format="cron", maxLength=255, examples=["*/5 * * * *"])]
+Timezone = Annotated[str, _text(format="iana-timezone", examples=["Europe/Paris"])]
+EndTime = Annotated[str, _text(format="date-time")]
+
+
 class _CronRun(Body):
     """What a cron and a change of one have in common: the run it creates, and when."""
 
@@ -69,16 +78,10 @@ class _CronRun(Body):
     #: Deprecated: False is durability `exit`.
     checkpoint_during: Given[bool] = None
     #: An IANA name; left out or null, the schedule is in UTC.
-    timezone: str | None = None
+    timezone: Timezone | None = None
     #: The last moment at which it may fire; without an offset in its own time zone.
-    end_time: str | None = None
+    end_time: EndTime | None = None
     enabled: Given[bool] = None
-
-    @field_validator("timezone")
-    @classmethod
-    def _check_timezone(cls, value: str | None) -> str | None:
-        parse_zone(value)
-        return value
 
 
 class CronCreate(_CronRun):
@@ -86,28 +89,16 @@ class CronCreate(_CronRun):
 
     assistant_id: str = Field(min_length=1)
     #: Five fields, or six with the seconds last; `@daily` and its like.
-    schedule: str
-
-    @field_validator("schedule")
-    @classmethod
-    def _check_schedule(cls, value: str) -> str:
-        parse_schedule(value)
-        return value
+    schedule: CronExpression
 
 
 class CronPatch(_CronRun):
     """PATCH /runs/crons/{id}: what is left out stays."""
 
     assistant_id: Given[str] = Field(default=None, min_length=1)
-    schedule: Given[str] = None
+    schedule: Given[CronExpression] = None
     #: Null: none any more.
-    webhook: WebhookUrl | None = None  # type: ignore[assignment]
-
-    @field_validator("schedule")
-    @classmethod
-    def _check_schedule(cls, value: str) -> str:
-        parse_schedule(value)
-        return value
+    webhook: WebhookUrl | None = None
 
 
 class CronCountBody(Body):

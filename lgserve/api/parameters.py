@@ -78,6 +78,11 @@ IN_PATHS: Mapping[str, Schema] = {
 
 #: Parameters of queries and headers.
 PARAMETERS: Mapping[str, Schema] = {
+    "A2A-Version": _header("A2A-Version", "The version that the client speaks: 1.0 or 0.3."),
+    "agent": _query(
+        "assistant_id", "The assistant: its id, or the id of a graph. Not needed if there is one.",
+        {"type": "string"},
+    ),
     "action": _query(
         "action", "`rollback` also deletes the run and its checkpoints.",
         _one_of(CancelAction, default="interrupt"),

@@ -1,4 +1,4 @@
-"""A2A's nouns: tasks, their turns, and who is told of them. All JSON here is that of version 1.0."""
+"""A2A's nouns: tasks, their turns, and who is told of them; JSON is that of version 1.0."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ACTIVE: frozenset[TaskState] = frozenset({"submitted", "working"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class A2aTask:
-    """A piece of work that a client asked for: the first run of it, and those that go on with it."""
+    """A piece of work that a client asked for: a run, and those that go on with it."""
 
     #: Of its first run.
     first_run_id: str
@@ -102,7 +102,8 @@ class A2aTaskFilter:
 
 # What can go wrong, as JSON-RPC and A2A number it.
 NOT_JSON, BAD_REQUEST, NO_METHOD, BAD_PARAMS, INTERNAL = -32700, -32600, -32601, -32602, -32603
-NO_TASK, NOT_CANCELABLE, NO_PUSHES, UNSUPPORTED, BAD_CONTENT = -32001, -32002, -32003, -32004, -32005
+NO_TASK, NOT_CANCELABLE, NO_PUSHES = -32001, -32002, -32003
+UNSUPPORTED, BAD_CONTENT = -32004, -32005
 NO_VERSION = -32009
 
 #: The longest list of those who are told of one task.

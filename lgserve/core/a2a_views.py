@@ -34,9 +34,7 @@ class Outcome:
     said: Sequence[Said] = field(default_factory=tuple)
 
 
-def said_of(
-    task: A2aTask, turns: Sequence[A2aTurn], decode: Callable[[bytes], Any]
-) -> list[Said]:
+def said_of(task: A2aTask, turns: Sequence[A2aTurn], decode: Callable[[bytes], Any]) -> list[Said]:
     """Return what clients said in a task's thread, decoded."""
     return [
         Said(
@@ -195,7 +193,8 @@ class _History:
 
     def messages(self) -> list[Object]:
         for index, message in enumerate(self._state):
-            self._tell_unless(lambda turn, at=index: self._belongs_behind(turn, at))
+            while self._next < len(self._said) and self._stands_before(index):
+                self._tell_until(self._next + 1)
             place = self._place_of(message)
             if place is None:
                 self._show(index, message)
@@ -204,13 +203,11 @@ class _History:
         self._tell_until(len(self._said))
         return self._shown
 
-    def _belongs_behind(self, turn: Said, index: int) -> bool:
-        anchored = turn.message is not None and turn.message["messageId"] in self._there
-        return anchored or turn.position is None or turn.position > index
-
-    def _tell_unless(self, later: Callable[[Said], bool]) -> None:
-        while self._next < len(self._said) and not later(self._said[self._next]):
-            self._tell_until(self._next + 1)
+    def _stands_before(self, index: int) -> bool:
+        """Tell whether the next turn, of which the state says nothing, came before a message."""
+        turn = self._said[self._next]
+        in_state = turn.message is not None and turn.message["messageId"] in self._there
+        return not in_state and turn.position is not None and turn.position <= index
 
     def _place_of(self, message: Any) -> int | None:
         found = _id(message)

@@ -35,7 +35,8 @@ _RETRY_SECONDS = 1.0
 _AT_ONCE = 128
 #: Later than this a moment is missed: the machine slept. A busy server is never so late.
 _LATE = timedelta(seconds=60)
-#: So long a time without a server is a reload, no absence: what fell into it is fired late, once.
+#: So long a time without a server is a reload, no absence: what fell into it is fired late. It also
+#: keeps a scheduler that joins others from passing over what they are about to fire.
 _CHANGE_OVER = timedelta(seconds=5)
 #: Moments of one cron that are made up for, with `all`.
 _MOST_MADE_UP = 1000
@@ -127,7 +128,7 @@ class CronScheduler:
     async def _fire(self, cron: Cron) -> None:
         now, due = self._clock.now(), moment_of(cron.next_run_date or "")
         if not self._is_missed(due, now):
-            await self._firer.fire(cron, onward=due if self._goes_on_from(due) else now)
+            await self._firer.fire(cron, onward=due)
         elif self._policy == "one":
             await self._firer.fire(cron, onward=now)
         elif self._policy == "all" and self._may_make_up(cron):
@@ -137,10 +138,6 @@ class CronScheduler:
 
     def _is_missed(self, due: datetime, now: datetime) -> bool:
         return due < self._since - _CHANGE_OVER or due < now - _LATE
-
-    def _goes_on_from(self, due: datetime) -> bool:
-        """Tell whether each moment behind this one is to be fired, late or not."""
-        return due >= self._since or self._policy == "all"
 
     def _may_make_up(self, cron: Cron) -> bool:
         done = self._made_up.get(cron.cron_id, 0)

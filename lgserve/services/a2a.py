@@ -6,20 +6,16 @@ A context is a thread. A task is a run, or several that follow one another; see 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID, uuid5
+from typing import TYPE_CHECKING, TypeVar
 
-from lgserve import jsonio
 from lgserve.core.a2a import (
     ACTIVE,
-    MOST_PUSHES,
     NO_TASK,
     NOT_CANCELABLE,
     TERMINAL,
-    UNSUPPORTED,
     A2aPush,
     A2aTask,
     A2aTaskFilter,
@@ -27,10 +23,19 @@ from lgserve.core.a2a import (
 )
 from lgserve.core.errors import A2aError, NotFoundError
 from lgserve.core.ids import new_id, parse_uuid
-from lgserve.core.models import EVERYTHING, Assistant, Json, Run, Scope, Thread
-from lgserve.services.a2a_agents import Agent, check_takes
+from lgserve.core.models import EVERYTHING, Assistant, Run, Scope, Thread
 from lgserve.services.a2a_outcomes import ended_outcome, running_outcome
-from lgserve.services.a2a_requests import SendRequest, answer_of, encoded, input_of, wrong
+from lgserve.services.a2a_plans import (
+    Noting,
+    Plan,
+    check_goes_on,
+    named,
+    position_of,
+    put_push,
+    task_of,
+    thread_of,
+    what_to_run,
+)
 from lgserve.services.run_requests import RunRequest
 
 if TYPE_CHECKING:
@@ -39,28 +44,14 @@ if TYPE_CHECKING:
     from lgserve.core.a2a_views import Outcome
     from lgserve.core.models import RunResult
     from lgserve.core.ports import Follower, RunLog, Storage, Transaction
+    from lgserve.services.a2a_agents import Agent
+    from lgserve.services.a2a_requests import SendRequest
     from lgserve.services.runs import RunService
 
 T = TypeVar("T")
 
-_CONTEXTS = UUID("4b1ad2fe-25e2-5d4b-8a3e-0a6a3f9f1c2d")
 #: What a follower reads; LangGraph's own name for it is `messages`.
 _MODES = ("messages-tuple",)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a message leads to: a run on a thread, of a new task or of one that goes on."""
-
-    thread_id: str
-    context_id: str
-    agent: Agent
-    given: SendRequest
-    request: RunRequest
-    #: None: a new one.
-    task: A2aTask | None
-    #: How many messages the thread's state has now, if that is known.
-    position: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +71,10 @@ class A2aService:
         """
         task = None if given.task_id is None else await self.find(agent, given.task_id, scope)
         if task is not None:
-            _check_goes_on(task, given.context_id)
-        thread_id = _thread_of(given.context_id, owner) if task is None else task.thread_id
+            check_goes_on(task, given.context_id)
+        thread_id = thread_of(given.context_id, owner) if task is None else task.thread_id
         thread = await self.storage.lookup(lambda tx: tx.threads.find(thread_id, EVERYTHING))
-        asked = _asked(agent, given, task, thread)
+        asked = what_to_run(agent, given, task, thread)
         request = RunRequest(
             assistant_id=agent.assistant.assistant_id,
             metadata=dict(given.metadata),
@@ -101,7 +92,7 @@ class A2aService:
             given=given,
             request=request,
             task=task,
-            position=_position(thread),
+            position=position_of(thread),
         )
 
     async def begin(self, plan: Plan, request: RunRequest, scope: Scope) -> A2aTask:
@@ -140,9 +131,9 @@ class A2aService:
         mark = {"task_start_id": first, "context_id": plan.context_id}
         request = replace(request, metadata={**request.metadata, "a2a": mark})
         run, attached = await self.runs.creator.create(
-            plan.thread_id, request, scope, attach, detach, _Noting(plan)
+            plan.thread_id, request, scope, attach, detach, Noting(plan)
         )
-        return _task_of(plan, run), attached
+        return task_of(plan, run), attached
 
     async def find(self, agent: Agent, task_id: str, scope: Scope) -> A2aTask:
         """Return a task of an assistant.
@@ -185,10 +176,18 @@ class A2aService:
         result = asyncio.ensure_future(self.runs.wait(run))
         return await self.runs.streams.follow(run, 0), result
 
-    async def wait(self, task: A2aTask) -> RunResult | None:
-        """Return what a task's latest run comes to."""
-        run = await self._run_of(task)
-        return None if run is None else await self.runs.wait(run)
+    async def ended(self, task: A2aTask, result: Awaitable[RunResult]) -> tuple[A2aTask, RunResult]:
+        """Return a task once nothing of it is at work, and what its latest run came to.
+
+        `result` is that of the run that is its latest now.
+        """
+        while True:
+            ended = await result
+            task = await self.again(task)
+            run = await self._run_of(task) if task.state in ACTIVE else None
+            if run is None:
+                return task, ended
+            result = self.runs.wait(run)
 
     async def _run_of(self, task: A2aTask) -> Run | None:
         return await self.storage.lookup(lambda tx: tx.runs.find(task.run_id, EVERYTHING))
@@ -242,11 +241,11 @@ class A2aService:
 
     async def add_push(self, task: A2aTask, push: A2aPush) -> A2aPush:
         """Have somebody told of a task."""
-        push = _named(push, task)
+        push = named(push, task)
 
         def work(tx: Transaction) -> None:
             tx.a2a.adopt(task)
-            _put_push(tx, task.first_run_id, push)
+            put_push(tx, task.first_run_id, push)
 
         await self.storage.write(work)
         return push
@@ -258,127 +257,6 @@ class A2aService:
     async def delete_push(self, task: A2aTask, config_id: str) -> None:
         """Tell somebody no more."""
         await self.storage.write(lambda tx: tx.a2a.delete_push(task.first_run_id, config_id))
-
-
-@dataclass(frozen=True, slots=True, kw_only=False)
-class _Noting:
-    """Notes the turn that a run is, in the transaction that creates the run."""
-
-    plan: Plan
-
-    def recall(self, tx: Transaction) -> None:
-        """Refuse if the task does not stand any more as it stood when the run was planned."""
-        task = self.plan.task
-        if task is None:
-            return
-        now = tx.a2a.find(task.thread_id, task.first_run_id, EVERYTHING)
-        if now is None:
-            raise A2aError(NO_TASK, f"Task not found: {task.task_id}", taskId=task.task_id)
-        _check_goes_on(now, None)
-        waited, waits = task.state == "input-required", now.state == "input-required"
-        if waited != waits:
-            raise A2aError(UNSUPPORTED, "The task has changed meanwhile", taskId=task.task_id)
-
-    def note(self, tx: Transaction, made: Run) -> None:
-        """Store the turn, and who is to be told of its end."""
-        plan, task = self.plan, _task_of(self.plan, made)
-        turn = A2aTurn(
-            run_id=made.run_id,
-            first_run_id=task.first_run_id,
-            message=Json(encoded(plan.given.message)),
-            position=plan.position,
-        )
-        if plan.task is None:
-            tx.a2a.insert(task, turn)
-        else:
-            tx.a2a.adopt(plan.task)
-            tx.a2a.add_turn(turn)
-        if plan.given.push is not None:
-            _put_push(tx, task.first_run_id, _named(plan.given.push, task))
-
-
-def _task_of(plan: Plan, run: Run) -> A2aTask:
-    """Return a task whose turn has just been created."""
-    return A2aTask(
-        first_run_id=run.run_id if plan.task is None else plan.task.first_run_id,
-        run_id=run.run_id,
-        thread_id=run.thread_id,
-        assistant_id=run.assistant_id,
-        context_id=plan.context_id,
-        state="submitted" if plan.task is None else "working",
-        status_at=run.updated_at,
-    )
-
-
-def _check_goes_on(task: A2aTask, context_id: str | None) -> None:
-    """Refuse a message to a task that is over, or that belongs elsewhere."""
-    same = (task.context_id, task.thread_id)
-    if context_id is not None and context_id not in same and parse_uuid(context_id) not in same:
-        raise wrong(
-            f"'message.contextId' is not that of the task: {task.context_id}", "message.contextId"
-        )
-    if task.state in TERMINAL:
-        raise A2aError(
-            UNSUPPORTED, "A terminal task cannot accept another message", taskId=task.task_id
-        )
-
-
-def _thread_of(context_id: str | None, owner: str) -> str:
-    """Return the thread that a client's name for a context means."""
-    if context_id is None:
-        return new_id()
-    return parse_uuid(context_id) or str(uuid5(_CONTEXTS, f"{owner}\n{context_id}"))
-
-
-def _asked(
-    agent: Agent, given: SendRequest, task: A2aTask | None, thread: Thread | None
-) -> Mapping[str, Any]:
-    """Return the input of a run, or the command that has it go on."""
-    if task is not None and task.state == "input-required":
-        return {"command": {"resume": _resume(given, thread)}}
-    check_takes(agent, given.message)
-    return {"input": input_of(given.message)}
-
-
-def _resume(given: SendRequest, thread: Thread | None) -> Any:
-    answer = answer_of(given.message)
-    if answer is None:
-        raise wrong("'resume' must not be null", "message.parts")
-    stored = {} if thread is None or thread.interrupts is None else jsonio.loads(thread.interrupts)
-    waiting = [item["id"] for items in stored.values() for item in items]
-    answers = set(answer) if isinstance(answer, dict) else set()
-    if len(waiting) > 1 and not (answers and answers <= set(waiting)):
-        raise wrong(
-            "Several questions wait for an answer: send a data part with 'resume', an object of"
-            f" answers by the ids of the questions: {', '.join(waiting)}",
-            "message.parts",
-        )
-    return answer
-
-
-def _position(thread: Thread | None) -> int | None:
-    """Return how many messages a thread's state has, if that is known without reading it."""
-    if thread is None:
-        return 0
-    if thread.status == "busy" or thread.values_in_state:
-        return None
-    values = {} if thread.values is None else jsonio.loads(thread.values)
-    found = values.get("messages") if isinstance(values, dict) else None
-    return len(found) if isinstance(found, list) else 0
-
-
-def _named(push: A2aPush, task: A2aTask) -> A2aPush:
-    """Return a push with a name; in 0.3 there is one that needs none."""
-    if push.config_id:
-        return push
-    return replace(push, config_id=new_id() if push.version == "1.0" else task.task_id)
-
-
-def _put_push(tx: Transaction, first_run_id: str, push: A2aPush) -> None:
-    known = {each.config_id for each in tx.a2a.pushes(first_run_id)}
-    if len(known | {push.config_id}) > MOST_PUSHES:
-        raise wrong(f"A task has at most {MOST_PUSHES} push notification configs")
-    tx.a2a.put_push(first_run_id, push)
 
 
 def _give_up(tx: Transaction, task: A2aTask) -> None:

@@ -31,17 +31,25 @@ async def task_events(
     follower: Follower,
     result: asyncio.Future[RunResult],
 ) -> AsyncGenerator[list[Object]]:
-    """Yield what happens to a task from here on, those that happen together in one list."""
-    reader = _Reader(task)
-    try:
-        async for batch in follower:
-            if events := reader.read(batch):
-                yield events
+    """Yield what happens to a task from here on, those that happen together in one list.
+
+    A task that was sent another message while it was at work is followed to the end of that.
+    """
+    while True:
+        reader = _Reader(task)
+        try:
+            async for batch in follower:
+                if events := reader.read(batch):
+                    yield events
+        finally:
+            follower.close()
         ended = await result
         task = await service.again(task)
-        yield reader.last_events(task, await service.outcome(task, ended))
-    finally:
-        follower.close()
+        following = await service.follow(task)
+        if following is None:
+            yield reader.last_events(task, await service.outcome(task, ended))
+            return
+        follower, result = following
 
 
 class _Reader:
@@ -67,17 +75,13 @@ class _Reader:
         return [status_update(replace(self._task, state="working"), Outcome())]
 
     def _deltas(self, batch: Sequence[StreamEvent]) -> list[Delta]:
-        """Return what a batch adds; what is to be appended to the same text comes in one."""
-        joined: list[Delta] = []
-        for event in batch:
-            if event.name.partition("|")[0] != "messages":
-                continue
-            for delta in self._answer.hear(_message_of(event)):
-                if joined and delta.append:
-                    joined[-1] = Delta(joined[-1].text + delta.text, joined[-1].append)
-                else:
-                    joined.append(delta)
-        return joined
+        """Return what a batch adds, token by token: bytes depend on the text, not on the moment."""
+        return [
+            delta
+            for event in batch
+            if event.name.partition("|")[0] == "messages"
+            for delta in self._answer.hear(_message_of(event))
+        ]
 
     def _update(self, delta: Delta) -> Object:
         if not delta.append:

@@ -19,9 +19,8 @@ _INTERRUPT = "__interrupt__"
 
 def running_outcome(task: A2aTask, turns: Sequence[A2aTurn], values: Json | None) -> Outcome:
     """Return what there is of a task that has not ended; `values` are its thread's, from before."""
-    return Outcome(
-        values=None if values is None else jsonio.loads(values), said=said_of(task, turns, jsonio.loads)
-    )
+    said = said_of(task, turns, jsonio.loads)
+    return Outcome(values=None if values is None else jsonio.loads(values), said=said)
 
 
 def ended_outcome(task: A2aTask, turns: Sequence[A2aTurn], result: RunResult) -> Outcome:

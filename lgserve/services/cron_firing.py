@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lgserve.core.ports import Authenticator, Clock, Storage, Transaction
+    from lgserve.core.vocabulary import Durability
     from lgserve.services.creating import RunCreator
     from lgserve.services.idempotency import Once
 
@@ -183,7 +184,7 @@ def run_request(cron: Cron) -> RunRequest:
     configurable = dict(config.pop("configurable", None) or {})
     configurable.pop("cron_id", None)
     modes = payload.get("stream_mode") or ["values"]
-    lasting = "exit" if payload.get("checkpoint_during") is False else "async"
+    lasting: Durability = "exit" if payload.get("checkpoint_during") is False else "async"
     return RunRequest(
         assistant_id=cron.assistant_id,
         metadata={**jsonio.loads(cron.metadata), **(payload.get("metadata") or {})},

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lgserve import jsonio
 from lgserve.core.clock import to_iso
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lgserve.core.principals import Principal
     from lgserve.services.cron_firing import CronFirer
 
+T = TypeVar("T")
 Object = dict[str, Any]
 
 _THREADLESS = "on_run_completed: 'delete' is for crons without a thread; this one keeps its thread"
@@ -158,10 +159,10 @@ class CronService:
         """Create a run of the cron now, enabled or not; its schedule goes on as it was."""
         return await self.firer.fire_now(await self.get(cron_id, scope), once)
 
-    async def _changed(self, work: Any) -> Any:
+    async def _changed(self, work: Callable[[Transaction], T]) -> T:
         """Carry out a change even if the caller goes, and let the scheduler know."""
 
-        async def carry_out() -> Any:
+        async def carry_out() -> T:
             result = await self.storage.write(work)
             self.alarm.crons_changed()
             return result

@@ -57,8 +57,7 @@ _PLAIN = (
 )
 #: A task goes with its thread, in the moment in which that expires.
 _VISIBLE = (
-    "EXISTS (SELECT 1 FROM threads AS kept"
-    f" WHERE kept.thread_id = runs.thread_id AND {VISIBLE})"
+    f"EXISTS (SELECT 1 FROM threads AS kept WHERE kept.thread_id = runs.thread_id AND {VISIBLE})"
 )
 _PUSH = "config_id, version, url, token, scheme, credentials"
 
@@ -111,15 +110,16 @@ class SqliteA2aTasks:
 
     def _add_task(self, task: A2aTask) -> None:
         self._db.execute(
-            "INSERT INTO a2a_tasks (task_id, thread_id, assistant_id, context_id)"
-            " VALUES (?,?,?,?)",
+            "INSERT INTO a2a_tasks (task_id, thread_id, assistant_id, context_id) VALUES (?,?,?,?)"
+            " ON CONFLICT DO NOTHING",
             (task.first_run_id, task.thread_id, task.assistant_id, task.context_id),
         )
 
     def add_turn(self, turn: A2aTurn) -> None:
         """Add a turn to a task."""
         self._db.execute(
-            "INSERT INTO a2a_turns (run_id, task_id, message, position) VALUES (?,?,?,?)",
+            "INSERT INTO a2a_turns (run_id, task_id, message, position) VALUES (?,?,?,?)"
+            " ON CONFLICT DO NOTHING",
             (
                 turn.run_id,
                 turn.first_run_id,
@@ -196,9 +196,9 @@ class SqliteA2aTasks:
                 push.config_id,
                 push.version,
                 push.url,
-                push.token,
+                self._sealed(push.token),
                 push.scheme,
-                push.credentials,
+                self._sealed(push.credentials),
             ),
         )
 
@@ -207,7 +207,23 @@ class SqliteA2aTasks:
         rows = self._db.execute(
             f"SELECT {_PUSH} FROM a2a_pushes WHERE task_id = ? ORDER BY config_id", (first_run_id,)
         )
-        return [_push(row) for row in rows]
+        return [self._push(row) for row in rows]
+
+    def _push(self, row: Sequence[Any]) -> A2aPush:
+        return A2aPush(
+            config_id=row[0],
+            version=row[1],
+            url=row[2],
+            token=self._opened(row[3]),
+            scheme=row[4],
+            credentials=self._opened(row[5]),
+        )
+
+    def _sealed(self, text: str | None) -> bytes | None:
+        return None if text is None else self.seals.seal("run", "push", text.encode())
+
+    def _opened(self, data: bytes | None) -> str | None:
+        return None if data is None else self.seals.open("run", "push", data).decode()
 
     def delete_push(self, first_run_id: str, config_id: str) -> None:
         """Tell somebody no more."""
@@ -279,15 +295,4 @@ def _task(row: tuple[Any, ...], *, known: bool = True) -> A2aTask:
         state=row[5],
         status_at=row[6],
         known=known,
-    )
-
-
-def _push(row: Sequence[Any]) -> A2aPush:
-    return A2aPush(
-        config_id=row[0],
-        version=row[1],
-        url=row[2],
-        token=row[3],
-        scheme=row[4],
-        credentials=row[5],
     )

@@ -37,7 +37,7 @@ class SqliteTransaction:
         connection: sqlite3.Connection,
         clock: Clock,
         lease: timedelta,
-        default_ttl: ThreadTtl | None,
+        default_ttl: ThreadTtl | None = None,
         webhooks_retry_for: timedelta = RETRY_FOR,
         webhook_written: Callable[[], None] = lambda: None,
     ) -> None:

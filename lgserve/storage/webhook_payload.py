@@ -17,7 +17,7 @@ _NAMES = {"interrupt": "UserInterrupt", "rollback": "UserRollback"}
 
 def webhook_of(run: Run) -> str | None:
     """Return the address that is told of a run's end, if there is one."""
-    if _MARK not in run.kwargs:
+    if run.kwargs.find(_MARK) < 0:
         return None
     found = jsonio.loads(run.kwargs).get("webhook")
     return found if isinstance(found, str) else None
@@ -77,7 +77,7 @@ def _stopped(run: Run, end: Settlement) -> Json | None:
 def _interrupts(run: Run, end: Settlement, values: Json | None) -> list[Any]:
     """Return what waits for an answer."""
     if run.temporary:
-        if values is None or _INTERRUPT.encode() not in values:
+        if values is None or values.find(_INTERRUPT.encode()) < 0:
             return []
         body = jsonio.loads(values)
         return list(body.get(_INTERRUPT) or ()) if isinstance(body, dict) else []

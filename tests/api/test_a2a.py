@@ -1,4 +1,4 @@
-"""A2A 1.0: messages, tasks, questions and answers; every message is valid by the official schema."""
+"""A2A 1.0: messages, tasks, questions and answers, each valid by the official schema."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.api.a2a_tools import Rpc, reason, said, state, text
+from tests.api.a2a_tools import (
+    Rpc,
+    data_of,
+    put_together,
+    reason,
+    said,
+    state,
+    states,
+    text,
+)
 from tests.api.conftest import served
 from tests.api.run_tools import create, new_thread, until, wait
 from tests.clients.a2a_sdk import Schema
@@ -237,6 +246,26 @@ def test_a_message_to_a_task_at_work_is_another_turn_of_it(rpc: Rpc, tmp_path: P
         if each["role"] == "ROLE_USER"
     ]
     assert said_by_user == [str(file), str(other)]
+
+
+def test_who_waits_for_a_task_waits_for_all_of_its_turns(rpc: Rpc, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    task = rpc.send("hold", str(one), how={"returnImmediately": True})
+    call = {"jsonrpc": "2.0", "id": 7, "method": "SubscribeToTask", "params": {"id": task["id"]}}
+    with rpc.http.stream("POST", "/a2a/hold", json=call) as answer:
+        events = (each["result"] for each in data_of(answer.iter_lines()))
+        next(events)
+        url = str(rpc.http.base_url)
+        with httpx.Client(base_url=url, timeout=30) as other:
+            again = Rpc(other, rpc.schema)
+            again.send("hold", str(two), taskId=task["id"], how={"returnImmediately": True})
+            one.touch()
+            until(lambda: "done now" in str(again.get("hold", task)))
+            two.touch()
+        seen = list(events)
+    assert states(seen)[-1] == "COMPLETED"
+    assert list(put_together(seen).values())[-1] == "done now"
+    assert len(put_together(seen)) == 2
 
 
 def test_task_and_context_must_belong_together(rpc: Rpc) -> None:

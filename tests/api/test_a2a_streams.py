@@ -82,7 +82,7 @@ def test_the_words_of_a_graph_within_a_graph_are_streamed(rpc: Rpc) -> None:
 
 def test_what_is_not_streamed_comes_as_a_whole(rpc: Rpc) -> None:
     events = rpc.stream("paint", "x")
-    (told,) = [event["artifactUpdate"] for event in events if "artifactUpdate" in event]
+    told = [event["artifactUpdate"] for event in events if "artifactUpdate" in event][-1]
     assert told["lastChunk"] is True
     assert "append" not in told
     assert told["artifact"]["parts"][1]["raw"] == "aGk="
@@ -157,15 +157,21 @@ def test_two_who_subscribe_get_the_same(rpc: Rpc, tmp_path: Path) -> None:
     file = tmp_path / "go"
     task = rpc.send("hold", str(file), how={"returnImmediately": True})
     found: list[list[Body]] = []
+    there = threading.Barrier(3, timeout=30)
 
     def subscribe() -> None:
-        call = {"jsonrpc": "2.0", "id": 1, "method": "SubscribeToTask", "params": {"id": task["id"]}}
-        answer = httpx.post(f"{rpc.http.base_url}/a2a/hold", json=call, timeout=30)
-        found.append([each["result"] for each in data_of(iter(answer.text.splitlines()))])
+        call = {"jsonrpc": "2.0", "id": 1, "method": "SubscribeToTask",
+                "params": {"id": task["id"]}}  # fmt: skip
+        with httpx.stream("POST", f"{rpc.http.base_url}/a2a/hold", json=call, timeout=30) as answer:
+            events = (each["result"] for each in data_of(answer.iter_lines()))
+            first = next(events)
+            there.wait()
+            found.append([first, *events])
 
     both = [threading.Thread(target=subscribe) for _ in range(2)]
     for each in both:
         each.start()
+    there.wait()
     file.touch()
     for each in both:
         each.join(30)
@@ -174,9 +180,7 @@ def test_two_who_subscribe_get_the_same(rpc: Rpc, tmp_path: Path) -> None:
 
 def test_a_cancel_ends_the_stream(rpc: Rpc, tmp_path: Path) -> None:
     seen: list[Body] = []
-    for event in rpc.events(
-        "hold", "SendStreamingMessage", message=said(str(tmp_path / "never"))
-    ):
+    for event in rpc.events("hold", "SendStreamingMessage", message=said(str(tmp_path / "never"))):
         seen.append(event)
         if "artifactUpdate" in event:
             call = {"jsonrpc": "2.0", "id": 1, "method": "CancelTask",

@@ -54,6 +54,11 @@ def _list_tools(_: Holdings) -> Any:
     return {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
 
+def _agent(of: Holdings) -> dict[str, str]:
+    return {"assistant_id": of.assistant_id}
+
+
+_AGENT = "/a2a/{assistant_id}"
 _THREAD, _RUN = "/threads/{thread_id}", "/threads/{thread_id}/runs/{run_id}"
 _ITEM, _CRON = "/store/items", "/runs/crons/{cron_id}"
 
@@ -157,6 +162,14 @@ CASES: dict[Route, Case] = {
     ("POST", "/mcp/"): Case(200, _list_tools),
     ("GET", "/mcp/"): Case(405, refused=True),
     ("DELETE", "/mcp/"): Case(404, refused=True),
+    ("GET", _AGENT): Case(400),
+    ("GET", f"{_AGENT}/.well-known/agent-card.json"): Case(400),
+    ("GET", f"{_AGENT}/.well-known/agent.json"): Case(400),
+    ("GET", "/.well-known/agent-card.json"): Case(400, query=_agent),
+    ("GET", "/.well-known/agent.json"): Case(400, query=_agent),
+    ("POST", _AGENT): Case(
+        200, lambda of: {"jsonrpc": "2.0", "id": 1, "method": "ListTasks", "params": {}}
+    ),
 }  # fmt: skip
 
 #: The operations of the API, whether or not this server has them yet.

@@ -45,12 +45,12 @@ def test_every_capability_is_told_as_a_truth(info: dict[str, Any]) -> None:
     assert all(type(value) is bool for value in info["capabilities"].values())
 
 
-@pytest.mark.parametrize("name", ["streaming", "resumable_streams", "runs", "metrics", "mcp", "webhooks"])
+@pytest.mark.parametrize("name", ["streaming", "resumable_streams", "runs", "metrics", "mcp", "a2a", "webhooks"])
 def test_a_capability_that_is_there_is_true(info: dict[str, Any], name: str) -> None:
     assert info["capabilities"][name] is True
 
 
-@pytest.mark.parametrize("name", ["crons", "a2a", "protocol_v2", "auth"])
+@pytest.mark.parametrize("name", ["auth"])
 def test_a_capability_that_is_not_there_is_false(info: dict[str, Any], name: str) -> None:
     assert info["capabilities"][name] is False
 
@@ -147,7 +147,7 @@ def test_below_a_prefix_the_same_capabilities_are_told(tmp_path: Path) -> None:
         capabilities = httpx.get(f"{url}/api/info").json()["capabilities"]
 
     assert capabilities["streaming"]
-    assert not capabilities["crons"]
+    assert capabilities["crons"]
 
 
 def test_a_feature_must_work_and_have_its_routes_to_be_a_capability() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +20,10 @@ from tests.receivers import Receiver, eventually, receiver
 def hook() -> Iterator[Receiver]:
     with receiver() as found:
         yield found
+
+
+def _listed(http: httpx.Client, query: dict[str, str]) -> Any:
+    return http.get("/webhooks", params=query).json()
 
 
 def run(http: httpx.Client, hook: Receiver, **headers: str) -> str:
@@ -51,7 +56,7 @@ def test_deliveries_are_found_by_run_thread_and_status(http: httpx.Client, hook:
         {"thread_id": told["thread_id"]},
         {"run_id": told["run_id"], "status": "delivered"},
     ):
-        found = eventually(lambda query=query: http.get("/webhooks", params=query).json())
+        found = eventually(partial(_listed, http, query))
         assert [row["webhook_id"] for row in found] == [webhook_id]
     assert http.get("/webhooks", params={"run_id": told["run_id"], "status": "failed"}).json() == []
     shown = http.get(f"/webhooks/{webhook_id}").json()

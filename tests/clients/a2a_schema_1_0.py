@@ -20,8 +20,14 @@ _REQUIRED = {
     "ListTasksResponse": ("tasks", "nextPageToken", "pageSize", "totalSize"),
     "TaskPushNotificationConfig": ("url",),
     "AgentCard": (
-        "name", "description", "supportedInterfaces", "version", "capabilities",
-        "defaultInputModes", "defaultOutputModes", "skills",
+        "name",
+        "description",
+        "supportedInterfaces",
+        "version",
+        "capabilities",
+        "defaultInputModes",
+        "defaultOutputModes",
+        "skills",
     ),
     "AgentSkill": ("id", "name", "description", "tags"),
 }

@@ -53,7 +53,7 @@ def test_a_kill_between_the_end_and_the_delivery_loses_nothing(server: ServerPro
 def test_a_kill_during_the_delivery_repeats_it_with_the_same_id(server: ServerProcess) -> None:
     answer = threading.Event()
     with receiver() as hook:
-        hook.before = lambda: answer.wait(20) and None
+        hook.before = lambda: answer.wait(20)
         (run_id,) = created(server, hook.url)
         hook.wait_for(1)
         server.kill()

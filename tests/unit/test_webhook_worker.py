@@ -204,7 +204,7 @@ async def test_a_stop_gives_back_what_is_under_way(
     import threading
 
     answer = threading.Event()
-    hook.before = lambda: answer.wait(10) and None
+    hook.before = lambda: answer.wait(10)
     sent = message(hook.url)
     worker = worker_of(storage, clock)
     await worker.start()

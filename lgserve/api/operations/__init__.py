@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lgserve.api.operations import (
+    a2a,
     assistants,
     crons,
     mcp,
@@ -33,6 +34,7 @@ OPERATIONS: Mapping[Route, Operation] = {
     **store.OPERATIONS,
     **webhooks.OPERATIONS,
     **mcp.OPERATIONS,
+    **a2a.OPERATIONS,
     **system.OPERATIONS,
 }
 
@@ -47,5 +49,6 @@ TAGS: Mapping[str, str] = {
     "Store": "Items that threads share, by namespace and key.",
     "Webhooks": "What runs told the addresses that were named to them, and whether it arrived.",
     "MCP": "The assistants as tools of the Model Context Protocol.",
+    "A2A": "The assistants as agents of the Agent2Agent protocol.",
     "System": "The server itself.",
 }

@@ -30,8 +30,8 @@ CREATE TABLE a2a_pushes (
     config_id   TEXT NOT NULL,
     version     TEXT NOT NULL,
     url         TEXT NOT NULL,
-    token       TEXT,
+    token       BLOB,
     scheme      TEXT,
-    credentials TEXT,
+    credentials BLOB,
     PRIMARY KEY (task_id, config_id)
 ) WITHOUT ROWID;

@@ -41,7 +41,7 @@ async def wait(state):
     """Say a word, then wait for a file whose name the message is."""
     said = await say("waiting ")
     path = Path(str(state["messages"][-1].content))
-    while not path.exists():
+    while not path.exists():  # noqa: ASYNC110, ASYNC240
         await asyncio.sleep(0.01)
     return {"messages": [said, await say("done now")]}
 

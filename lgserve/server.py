@@ -6,6 +6,7 @@ Opens everything on one exit stack, serves until a signal, closes in reverse ord
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -198,6 +199,7 @@ class Server:
             parts.worker.run()
             tasks.start(parts.janitor.run(), "janitor")
             self._start_watchdog(stack, user_loop, parts.worker)
+            _spare_collector()
             parts.services.facts.loaded(loaded)
             yield StartupReport(
                 url=self._url,
@@ -448,6 +450,15 @@ class Server:
     def _trim(self, error: BaseException) -> str:
         project = self._settings.project
         return describe_error(error, project.root, project.import_paths).text
+
+
+def _spare_collector() -> None:
+    """Collect garbage less often, and not among what was imported: that stays anyway.
+
+    A long answer is many objects that live for a moment; going through them costs a tenth of it.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def _quiet_bad_requests() -> None:

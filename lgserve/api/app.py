@@ -7,7 +7,21 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from lgserve.api import assistants, commands, docs, event_socket, event_stream, later, metrics, runs, state, store, system, thread_stream, threads
+from lgserve.api import (
+    assistants,
+    commands,
+    docs,
+    event_socket,
+    event_stream,
+    later,
+    metrics,
+    runs,
+    state,
+    store,
+    system,
+    thread_stream,
+    threads,
+)
 from lgserve.api.auth import guard
 from lgserve.api.cors import Cors
 from lgserve.api.idempotency import answer_repeated

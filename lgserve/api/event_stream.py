@@ -17,6 +17,7 @@ from lgserve.api.event_socket import connect
 from lgserve.api.fields import describe
 from lgserve.api.http import decode, read_raw, services_of, uuid_of
 from lgserve.api.keys import AUTHENTICATOR, OPTIONS
+from lgserve.api.middleware import STARTED
 from lgserve.api.sse import send_frames
 from lgserve.core.errors import BadRequestError, InvalidRequestError, StorageError
 from lgserve.services.event_feed import EventFeed, EventFeeds
@@ -40,6 +41,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     if request.app.get(AUTHENTICATOR) is not None:
         await feeds.check(thread_id, scope)
     feed = feeds.feed(thread_id, wanted.since)
+    request.pop(STARTED, None)  # how long an event takes to come says nothing of the server
     try:
         return await send_frames(
             request,
@@ -72,9 +74,7 @@ def wanted_of(body: object) -> Wanted:
         raise BadRequestError(first["msg"] if plain else describe(exc)) from None
 
 
-async def _frames(
-    feeds: EventFeeds, feed: EventFeed, chosen: EventFilter
-) -> AsyncGenerator[bytes]:
+async def _frames(feeds: EventFeeds, feed: EventFeed, chosen: EventFilter) -> AsyncGenerator[bytes]:
     """Yield events as they come; a reader that was too slow is told so, and has to come back."""
     await feeds.arrival(feed.thread_id)
     await feed.begin()

@@ -45,6 +45,8 @@ _NAMES: Mapping[str, str] = {
     "StateUpdateBody": "ThreadStateUpdate",
     "StateAtCheckpointBody": "ThreadStateCheckpointRequest",
     "HistoryBody": "ThreadStateSearch",
+    "Wanted": "ProtocolEventStreamRequest",
+    "CancelOne": "RunCancel",
     "RunCreate": "RunCreateStateful",
     "CancelMany": "RunsCancel",
     "StorePutBody": "StorePutRequest",
@@ -66,6 +68,7 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
     409: ("Conflict", "It is there already, or busy."),
     413: ("PayloadTooLarge", "The body is too large."),
     422: ("InvalidRequest", "The request cannot be understood; the sentence names the field."),
+    426: ("UpgradeRequired", "This is for WebSockets."),
     500: ("Internal", "Something went wrong inside the server, or loading a graph."),
     503: ("Unavailable", "The server is starting or stopping; try again."),
 }
@@ -175,7 +178,8 @@ class _Shapes:
 
     def of_body(self, operation: Operation) -> Object:
         """Return the schema of what an operation takes."""
-        return self._made[repr(operation.body), "validation"]
+        schema: Object = self._made[repr(operation.body), "validation"]
+        return schema
 
     def of_answer(self, answer: Answer) -> Object:
         """Return the schema of what an operation gives."""

@@ -389,10 +389,6 @@ class RunRequests(Protocol):
         """Return what such a run came to, or None."""
         ...
 
-    def forget(self, key: RequestKey) -> None:
-        """Remove the note: what the request created was taken back."""
-        ...
-
     def delete_before(self, moment: str) -> int:
         """Remove notes made before the moment; return how many."""
         ...

@@ -32,7 +32,7 @@ from lgserve.engine.run_records import (
 from lgserve.engine.stream_modes import frame
 from lgserve.engine.tasks import TaskSet
 from lgserve.metrics import ACTIVE_RUNS
-from lgserve.services.results import error_result, given_up_result
+from lgserve.services.results import error_result, keep_results
 
 if TYPE_CHECKING:
     from lgserve.core.ports import Checkpointers, Clock, RunStreams, Storage, Transaction
@@ -169,7 +169,7 @@ class RunWorker:
         """Take back what dead owners left; only when no other process uses the database."""
         limit = self._options.max_attempts
         lost = await self._storage.write(
-            lambda tx: _keep_results(tx, tx.runs.requeue_all_except([], limit))
+            lambda tx: keep_results(tx, tx.runs.requeue_all_except([], limit))
         )
         await self._refresh_settled(lost)
         return lost
@@ -256,7 +256,7 @@ class RunWorker:
         limit = self._options.max_attempts
         with contextlib.suppress(StorageError):  # the next claim will say so
             lost = await self._storage.write(
-                lambda tx: _keep_results(tx, tx.runs.requeue_expired(limit))
+                lambda tx: keep_results(tx, tx.runs.requeue_expired(limit))
             )
             await self._refresh_settled(lost)
 
@@ -428,11 +428,3 @@ class RunWorker:
         error = jsonio.dumps({"error": "TimeoutError", "message": message})
         execution.log.append(*frame("error", error))
         return replace(outcome, error=error)
-
-
-def _keep_results(tx: Transaction, lost: list[Run]) -> list[Run]:
-    """Keep what lost runs came to that are gone with their end."""
-    for run in lost:
-        if run.temporary and run.status != "pending":
-            tx.requests.keep_result(run.run_id, given_up_result(run))
-    return lost

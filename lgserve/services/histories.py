@@ -41,7 +41,7 @@ class _Looked(CheckpointTuple):
     nodes: _Nodes
 
     @property
-    def checkpoint(self) -> Checkpoint:  # type: ignore[override]
+    def checkpoint(self) -> Checkpoint:
         """The checkpoint."""
         self.nodes.look_at(self[1])
         return self[1]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lgserve import jsonio
 from lgserve.core.models import EMPTY_OBJECT, Json, Run, RunResult
+
+if TYPE_CHECKING:
+    from lgserve.core.ports import Transaction
 
 #: What the reference answers to those who wait for a run that was rolled back.
 _ROLLED_BACK = {"error": "HTTPException", "message": "404: Run not found"}
@@ -28,9 +33,14 @@ def unstarted_result(run: Run) -> RunResult:
     return RunResult(body=EMPTY_OBJECT, status="interrupted", reason=run.cancel_reason)
 
 
-def given_up_result(run: Run) -> RunResult:
-    """Return the answer for a run that ended when its process had died."""
-    return unstarted_result(run) if run.error is None else error_result(run.error, run.status)
+def keep_results(tx: Transaction, lost: list[Run]) -> list[Run]:
+    """Keep what runs of a dead process came to that are gone with their end; return all of them."""
+    for run in lost:
+        if run.temporary and run.status != "pending":
+            error = run.error
+            result = error_result(error, run.status) if error else unstarted_result(run)
+            tx.requests.keep_result(run.run_id, result)
+    return lost
 
 
 def end_reason(run: Run) -> str | None:

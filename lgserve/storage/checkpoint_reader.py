@@ -145,9 +145,8 @@ class CheckpointReader:
         tuples: list[CheckpointTuple] = []
         self._bytes = 0
         for row, versions, inline in decoded:
-            found = self._tuple(connection, row, versions, inline)
             mine = writes.get(row[:3], ())
-            tuples.append(found._replace(pending_writes=[self._write(*write) for write in mine]))
+            tuples.append(self._tuple(connection, row, versions, inline, mine))
             if self._bytes > _PAGE_BYTES:
                 break
         return tuples
@@ -158,6 +157,7 @@ class CheckpointReader:
         row: _Row,
         versions: dict[str, Version],
         inline: Sequence[str],
+        writes: Sequence[tuple[Any, ...]],
     ) -> CheckpointTuple:
         place = (row.thread_id, row.checkpoint_ns)
         checkpoint = self._serde.loads_typed((row.kind, row.checkpoint))
@@ -173,6 +173,7 @@ class CheckpointReader:
             parent_config=(
                 None if row.parent_id is None else checkpoint_config(*place, row.parent_id)
             ),
+            pending_writes=[self._write(*write) for write in writes],
         )
 
     def _values(

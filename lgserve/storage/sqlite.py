@@ -29,7 +29,7 @@ class SqliteTransaction:
         connection: sqlite3.Connection,
         clock: Clock,
         lease: timedelta,
-        default_ttl: ThreadTtl | None,
+        default_ttl: ThreadTtl | None = None,
     ) -> None:
         self.assistants = SqliteAssistants(connection)
         self.threads = SqliteThreads(connection, clock, default_ttl)

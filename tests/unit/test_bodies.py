@@ -370,12 +370,12 @@ class TestThreads:
     def test_create_takes_an_id_in_any_form(self) -> None:
         body = ThreadCreateBody.model_validate({"thread_id": THREAD.upper().replace("-", "")})
 
-        assert body.arguments()["thread_id"] == THREAD
+        assert body.value()["thread_id"] == THREAD
 
-    def test_what_a_later_version_will_do_is_refused_until_then(self) -> None:
-        assert ThreadCreateBody.model_validate({"ttl": None, "supersteps": []}).ttl is None
-        assert refusal(ThreadCreateBody, {"ttl": {"ttl": 5}}).startswith("ttl: not supported yet")
-        assert refusal(ThreadPatchBody, {"ttl": 5}) == "ttl: not supported yet (got 5)"
+    def test_a_ttl_is_seen_by_auth_handlers_if_it_is_given(self) -> None:
+        assert "ttl" not in ThreadCreateBody.model_validate({}).value()
+        assert ThreadCreateBody.model_validate({"ttl": None}).value()["ttl"] is None
+        assert ThreadPatchBody.model_validate({"ttl": 5}).value(THREAD)["ttl"] == {"ttl": 5}
 
     def test_a_search_is_a_filter_and_a_page(self) -> None:
         body = ThreadSearchBody.model_validate(
@@ -516,11 +516,13 @@ def outcome(model: type[BaseModel], body: Any) -> str:
     return "taken"
 
 
+@pytest.mark.requirement("HTTP-011")
 @given(st.sampled_from(ALL_BODIES).flatmap(lambda m: st.tuples(st.just(m), fields_of(m) | JSON)))
 def test_any_json_is_taken_or_refused_with_a_sentence(case: tuple[type[BaseModel], Any]) -> None:
     assert 0 < len(outcome(*case)) < 2000
 
 
+@pytest.mark.requirement("HTTP-011")
 @pytest.mark.parametrize("model", [CancelMany, ThreadSearchBody, HistoryBody, RunCreate])
 def test_a_million_mistakes_make_a_short_answer(model: type[BaseModel]) -> None:
     many = [1] * 1_000_000

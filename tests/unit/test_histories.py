@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langgraph.types import Command
@@ -116,16 +116,17 @@ async def test_a_history_read_the_short_way_is_the_same(
     assert plain
 
 
+@pytest.mark.requirement("HISTORY-006")
 async def test_a_subgraph_has_a_history_of_its_own(savers: SqliteCheckpointers) -> None:
     attached = samples.parent.copy(update={"checkpointer": savers.shared()})
     await attached.ainvoke({"text": "x"}, ROOT)
     (namespace,) = {
-        task.state["configurable"]["checkpoint_ns"]
+        cast("Any", task.state)["configurable"]["checkpoint_ns"]
         async for state in attached.aget_state_history(ROOT)
         for task in state.tasks
         if task.state
     }
-    of_child = {"configurable": {"thread_id": "t", "checkpoint_ns": namespace}}
+    of_child: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": namespace}}
 
     plain = [state async for state in attached.aget_state_history(of_child)]
     short = for_history(attached, savers.watched)

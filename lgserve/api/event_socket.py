@@ -105,7 +105,9 @@ async def _close_all(app: web.Application) -> None:
         socket.close(code=WSCloseCode.SERVICE_RESTART, message=b"server restarting")
         for socket in app[_SOCKETS]
     ]
-    await asyncio.gather(*closings, return_exceptions=True)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(2 * _CLOSE_SECONDS):
+            await asyncio.gather(*closings, return_exceptions=True)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,7 +129,7 @@ class _Conversation:
             async for message in self.socket:
                 await self._hear(message)
         except (ConnectionError, TimeoutError):
-            pass  # the client has gone, or takes nothing
+            self._give_up()
         finally:
             beating.cancel()
             for subscription in self._subscriptions.values():
@@ -243,12 +245,18 @@ class _Conversation:
             code, reason = WSCloseCode.TRY_AGAIN_LATER, b"too slow"
             await self._say(failure(None, "unknown_error", exc.message))
         except (ConnectionError, TimeoutError):
-            code, reason = WSCloseCode.GOING_AWAY, b"connection lost"
+            self._give_up()
+            return
         except LgserveError as exc:
             code, reason = WSCloseCode.INTERNAL_ERROR, b"thread stream failed"
             await self._say(failure(None, "unknown_error", exc.message))
         with contextlib.suppress(ConnectionError):
             await self.socket.close(code=code, message=reason)
+
+    def _give_up(self) -> None:
+        """Cut the connection to a client that has gone, or takes nothing."""
+        if self.request.transport is not None:
+            self.request.transport.abort()
 
     # ---------------------------------------------------------------- saying
 

@@ -304,11 +304,10 @@ class Server:
 
     def _facts(self, storage: SqliteStorage, worker: RunWorker, store: SqliteStore) -> ServerFacts:
         facts = ServerFacts(
-            storage={"kind": "sqlite", "path": self._data},
+            storage={"kind": "sqlite", "path": self._told_data},
             queue={"n_jobs_per_worker": self._settings.n_jobs_per_worker},
         )
         facts.build = read_build()
-        facts.auth = {"type": self._settings.auth.type}
         facts.tiers = {"storage": "sqlite", "streams": "local"}
         facts.auth = {"type": self._settings.auth.type}
         facts.features["auth"] = lambda: facts.auth["type"] != "none"
@@ -367,6 +366,14 @@ class Server:
     def _data(self) -> str:
         path = self._settings.database
         return ":memory:" if path is None else str(path)
+
+    @property
+    def _told_data(self) -> str:
+        """Where the data is, as `/info` tells it: who needs a key here sees no folders."""
+        path, root = self._settings.database, self._settings.project.root
+        if path is None or self._settings.auth.type == "none":
+            return self._data
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
     def _open_database(self, stack: AsyncExitStack) -> SqliteDatabase:
         settings = self._settings

@@ -258,3 +258,14 @@ async def test_the_sdk_s_client_is_kept_apart_as_well(url: str) -> None:
             with pytest.raises(NotFoundError):
                 await read
         assert (await his.store.search_items(()))["items"] == []
+
+
+def test_no_client_passes_an_assistant_off_as_the_server_s_own(alice: httpx.Client) -> None:
+    forged = {"graph_id": "who", "metadata": {"created_by": "system"}}
+    refused = alice.post("/assistants", json=forged)
+    made = alice.post("/assistants", json={"graph_id": "who"}).json()
+    patched = alice.patch(f"/assistants/{made['assistant_id']}", json=forged)
+
+    detail = {"detail": "metadata.created_by: 'system' is reserved"}
+    assert (refused.status_code, refused.json()) == (422, detail)
+    assert (patched.status_code, patched.json()) == (422, detail)

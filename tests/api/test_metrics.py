@@ -431,3 +431,14 @@ def _seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
+
+
+def test_a_wrong_method_is_counted_under_the_template_of_its_path(api: httpx.Client) -> None:
+    moved = Moved(api)
+    one, all_of = "/threads/{thread_id}", "/threads/search"
+    assert api.put("/threads/no-matter-what").status_code == 405
+    assert api.put("/threads/search").status_code == 405
+
+    for path in (one, all_of):
+        assert moved.by("lgserve_requests_total", method="PUT", path=path, status="405") == 1
+    assert not {"no-matter-what"} & Figures(api).labels("lgserve_requests_total")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from lgserve.api.fields import Body, Given, Number, Object, Offset, Texts, Whole
+from lgserve.api.fields import LONGEST, Body, Given, Number, Object, Offset, Texts, Whole
 from lgserve.core.errors import InvalidRequestError
 
 #: More than anybody looks at, and less than hurts.
@@ -90,7 +90,12 @@ Labels = Annotated[Texts, BeforeValidator(_labels, json_schema_input_type=str | 
 ItemLimit = Annotated[Whole, Field(ge=1, le=MOST_ITEMS)]
 Depth = Annotated[Whole, Field(ge=1)]
 #: Minutes; what ends at once or before was never meant.
-Lifetime = Annotated[Number, BeforeValidator(_lifetime), Field(gt=0)]
+Lifetime = Annotated[
+    Number,
+    BeforeValidator(_lifetime),
+    Field(gt=0),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST}),
+]
 Filter = Annotated[Object, AfterValidator(_operands)]
 
 

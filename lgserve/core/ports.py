@@ -360,7 +360,7 @@ class RunEvents(Protocol):
         ...
 
     def last_number(self, thread_id: str) -> int:
-        """Return a number below those of all events to come, and not below those stored."""
+        """Return a number below those of all events to come, and near the last one's."""
         ...
 
     def delete_before(self, moment: str) -> int:

@@ -143,6 +143,7 @@ async def test_input_to_a_thread_that_waits_is_the_answer(
     assert data_of(events, "values")[-1]["answer"] == {"yes": True}
 
 
+@pytest.mark.requirement("PROTOCOL-004")
 async def test_an_answer_given_at_once_waits_for_the_run_that_asked(
     http: httpx.AsyncClient, thread_id: str
 ) -> None:

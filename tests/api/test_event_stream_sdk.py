@@ -82,6 +82,7 @@ async def test_subgraphs_are_discovered_with_what_they_say(
     assert text == "deep thoughts here"
 
 
+@pytest.mark.requirement("PROTOCOL-009")
 @pytest.mark.requirement("PROTOCOL-010")
 async def test_an_interrupt_is_answered_and_the_run_goes_on(
     client: LangGraphClient, transport: Transport

@@ -45,6 +45,7 @@ def thread_id() -> str:
     return str(uuid4())
 
 
+@pytest.mark.requirement("PROTOCOL-011")
 @pytest.mark.requirement("PROTOCOL-009", "PROTOCOL-011")
 async def test_a_session_with_an_interrupt_is_told_in_order(
     http: httpx.AsyncClient, thread_id: str
@@ -92,6 +93,16 @@ async def test_since_gives_exactly_the_rest_from_every_event(
         ends = sum(is_end(later) for later in whole[place + 1 :])
         rest = await read(http, thread_id, ends, since=event["seq"])
         assert rest == whole[place + 1 :]
+
+
+@pytest.mark.requirement("PROTOCOL-008")
+async def test_a_client_that_reconnects_by_itself_goes_on_behind_its_last_event(
+    http: httpx.AsyncClient, thread_id: str
+) -> None:
+    await start(http, thread_id, "echo", {"text": "x"})
+    whole = await read(http, thread_id)
+    http.headers["Last-Event-ID"] = str(whole[4]["seq"])
+    assert await read(http, thread_id) == whole[5:]
 
 
 @pytest.mark.requirement("PROTOCOL-008")

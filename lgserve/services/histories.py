@@ -8,13 +8,15 @@ these channels trigger.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 from langgraph.channels import EphemeralValue
 from langgraph.checkpoint.base import Checkpoint, CheckpointTuple
 
-#: How a graph's nodes are asked for, and its channels.
+#: States that LangGraph makes at once: what it has not used yet is not in the processor's cache.
+_PAGE = 50
+
 _ByName = dict[str, Any]
 
 
@@ -23,10 +25,11 @@ class _Chosen(dict[str, Any]):
 
     chosen: _ByName | None = None
 
-    def choose(self, names: Iterable[str]) -> None:
-        """Choose, in the graph's order."""
+    def choose(self, names: Iterable[str]) -> _ByName:
+        """Choose, in the graph's order, and return the chosen."""
         wanted = set(names)
         self.chosen = {name: self[name] for name in self if name in wanted}
+        return self.chosen
 
     def keys(self) -> Any:
         """Return the names of the chosen."""
@@ -60,8 +63,10 @@ class _Sight:
         if not updated:
             self.nodes.chosen = self.channels.chosen = None
             return
-        self.nodes.choose(name for each in updated for name in self._by_trigger.get(each, ()))
-        triggers = [each for node in self.nodes.keys() for each in self.nodes[node].triggers]
+        nodes = self.nodes.choose(
+            name for each in updated for name in self._by_trigger.get(each, ())
+        )
+        triggers = [each for node in nodes.values() for each in node.triggers]
         written = [write[1] for write in found[4] or ()]
         stored = checkpoint["channel_values"]
         self.channels.choose([*self._lasting, *updated, *triggers, *written, *stored])
@@ -94,6 +99,20 @@ def for_history(graph: Any, watched: Callable[[Callable[[CheckpointTuple], Any]]
     reading = graph.copy(update={"checkpointer": watched(look)})
     reading.nodes, reading.channels = sight.nodes, sight.channels
     return reading
+
+
+async def states_of(
+    reading: Any, config: Any, *, metadata: Any, before: Any, limit: int
+) -> AsyncIterator[Any]:
+    """Yield the states of a history, newest first, a page in memory at a time."""
+    while limit > 0:
+        size, count = min(limit, _PAGE), 0
+        async for state in reading.aget_state_history(
+            config, filter=metadata, before=before, limit=size
+        ):
+            before, count = state.config, count + 1
+            yield state
+        limit = limit - count if count == size else 0
 
 
 def _names(channels: str | Iterable[str]) -> Iterable[str]:

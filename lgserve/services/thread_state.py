@@ -24,7 +24,7 @@ from lgserve.core.errors import (
 )
 from lgserve.core.models import EVERYTHING, Json, Run, Scope, Thread
 from lgserve.core.principals import Principal
-from lgserve.services.histories import for_history
+from lgserve.services.histories import for_history, states_of
 from lgserve.services.state_view import (
     empty_view,
     interrupts_by_task,
@@ -132,8 +132,8 @@ class ThreadStateService:
         async def work() -> Json:
             async with self._graph(thread, config, "threads.read", user) as graph:
                 reading = for_history(graph, self.checkpointers.watched)
-                states = reading.aget_state_history(
-                    config, filter=metadata, before=earlier, limit=limit
+                states = states_of(
+                    reading, config, metadata=metadata, before=earlier, limit=limit
                 )
                 return await _of_subgraph(_encoded(states, select))
 

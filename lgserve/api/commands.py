@@ -141,7 +141,8 @@ async def run_start(call: Call) -> Object:
         raise CommandError("invalid_argument", "run.start requires an assistant_id.")
     wanted = call.checked(RunStart)
     body: Object = wanted.model_dump(exclude_none=True, exclude={"input"})
-    forks = bool((wanted.config.get("configurable") or {}).get("checkpoint_id"))
+    configurable = wanted.config.get("configurable")
+    forks = isinstance(configurable, dict) and bool(configurable.get("checkpoint_id"))
     waiting: set[str] = set()
     if wanted.input is not None and not forks:
         scope = await permit_thread(call.request, "read")

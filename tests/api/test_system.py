@@ -37,6 +37,7 @@ def test_info_has_the_members_of_the_reference_and_our_own(http: httpx.Client) -
         "langsmith",
         "langsmith_tracing_replicas",
         "langsmith_tracing_session_on_runs",
+        "strict_resume",
     }
     assert info["host"] == {
         "kind": "self-hosted",

@@ -206,7 +206,7 @@ class TestRuns:
     def test_what_is_about_langsmith_is_harmless(self) -> None:
         request = run_request(feedback_keys=["k"], langsmith_tracer={"project_name": "p"})
 
-        assert request == RunRequest(assistant_id="echo")
+        assert request == RunRequest(assistant_id="echo", feedback_keys=("k",))
 
     def test_unknown_fields_are_ignored(self) -> None:
         assert run_request(no_such_field=1) == RunRequest(assistant_id="echo")
@@ -216,7 +216,7 @@ class TestRuns:
         [
             ({"assistant_id": 5}, "assistant_id: Input should be a string (got 5)"),
             ({"webhook": "https://x"}, 'webhook: not supported yet (got "https://x")'),
-            ({"strict_resume": True}, "strict_resume: not supported yet (got true)"),
+            ({"strict_resume": 1}, "strict_resume: Input should be true or false (got 1)"),
             ({"metadata": None}, "metadata: Input should be an object (got null)"),
             ({"config": []}, "config: Input should be an object (got [])"),
             (

@@ -45,9 +45,9 @@ from lgserve.graphs.tracebacks import describe_error
 from lgserve.guarding import load_custom, make_authenticator, store_scope_of
 from lgserve.project_config import ProjectConfig
 from lgserve.services.assistants import AssistantService
-from lgserve.services.event_feed import EventFeeds
 from lgserve.services.cancelling import Canceller
 from lgserve.services.creating import RunCreator
+from lgserve.services.event_feed import EventFeeds
 from lgserve.services.introspection import IntrospectionService
 from lgserve.services.runs import RunService
 from lgserve.services.statistics import StatisticsService

@@ -17,7 +17,7 @@ from langgraph.runtime import RunControl
 
 from lgserve import jsonio
 from lgserve.core.errors import StorageError
-from lgserve.core.models import EVERYTHING, Json, Run, RunResult, Settlement
+from lgserve.core.models import EVERYTHING, Run, RunResult, Settlement
 from lgserve.engine.endings import outcome_of, result_of, settlement
 from lgserve.engine.executor import Execution, Outcome, RunExecutor
 from lgserve.engine.failures import error_object
@@ -32,7 +32,7 @@ from lgserve.engine.run_records import (
 from lgserve.engine.stream_modes import frame
 from lgserve.engine.tasks import TaskSet
 from lgserve.metrics import ACTIVE_RUNS
-from lgserve.services.results import error_result, keep_results
+from lgserve.services.results import error_result, keep_results, lost_result
 
 if TYPE_CHECKING:
     from lgserve.core.ports import Checkpointers, Clock, RunStreams, Storage, Transaction
@@ -265,16 +265,16 @@ class RunWorker:
         for run in lost:
             if run.status == "pending":
                 continue
-            if run.error is not None:
-                await self._log_error(run, run.error)
+            await self._end_log(run)
             if not run.temporary:
                 await self._state.refresh(run.thread_id, EVERYTHING, error=run.error)
 
-    async def _log_error(self, run: Run, error: Json) -> None:
+    async def _end_log(self, run: Run) -> None:
         """End the log of a run that nobody executes any more."""
-        log = await self._streams.resume(replace(run, resumed=True))
-        log.append(*frame("error", error))
-        await self._streams.close(run.run_id, error_result(error, run.status))
+        if run.error is not None:
+            log = await self._streams.resume(replace(run, resumed=True))
+            log.append(*frame("error", run.error))
+        await self._streams.close(run.run_id, lost_result(run))
 
     def _beat(self) -> None:
         """Keep the leases of what executes, from a thread, whatever the loops do."""

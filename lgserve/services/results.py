@@ -37,10 +37,13 @@ def keep_results(tx: Transaction, lost: list[Run]) -> list[Run]:
     """Keep what runs of a dead process came to that are gone with their end; return all of them."""
     for run in lost:
         if run.temporary and run.status != "pending":
-            error = run.error
-            result = error_result(error, run.status) if error else unstarted_result(run)
-            tx.requests.keep_result(run.run_id, result)
+            tx.requests.keep_result(run.run_id, lost_result(run))
     return lost
+
+
+def lost_result(run: Run) -> RunResult:
+    """Return the answer for a run that was given up, not put back, when its process had died."""
+    return error_result(run.error, run.status) if run.error else unstarted_result(run)
 
 
 def end_reason(run: Run) -> str | None:

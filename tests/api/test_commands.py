@@ -69,6 +69,10 @@ async def test_what_is_no_json_is_a_bad_request(http: httpx.AsyncClient, thread_
         ("run.start", {"assistant_id": "nope"}, "unknown_error", "422: Invalid assistant: 'nope'."),
         ("run.start", {"assistant_id": "echo", "config": 5}, "invalid_argument", "params.config"),
         (
+            "run.start", {"assistant_id": "echo", "config": {"configurable": 5}},
+            "invalid_argument", "params.config.configurable",
+        ),
+        (
             "run.start", {"assistant_id": "echo", "multitaskStrategy": "x"}, "invalid_argument",
             "params.multitask_strategy",
         ),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lgserve import jsonio
 from lgserve.config_document import Document, did_you_mean
 from lgserve.core.errors import ConfigurationError
 from lgserve.core.models import ThreadTtl
@@ -57,8 +57,8 @@ def with_environment(config: CheckpointerConfig, value: str | None) -> Checkpoin
     if not value:
         return config
     try:
-        given = jsonio.loads(value.encode())
-    except jsonio.InvalidJsonError:
+        given = json.loads(value)
+    except ValueError:
         given = value
     ttl = given if isinstance(given, dict) else {"default_ttl": given}
     return _read_ttl(ttl, lambda *keys: ".".join((ENVIRONMENT, *keys)))

@@ -32,7 +32,13 @@ from lgserve.engine.run_records import (
 from lgserve.engine.stream_modes import frame
 from lgserve.engine.tasks import TaskSet
 from lgserve.metrics import ACTIVE_RUNS
-from lgserve.services.results import error_result, keep_results, lost_result
+from lgserve.services.results import (
+    DELETED,
+    error_of,
+    error_result,
+    keep_results,
+    lost_result,
+)
 
 if TYPE_CHECKING:
     from lgserve.core.ports import Checkpointers, Clock, RunStreams, Storage, Transaction
@@ -393,6 +399,9 @@ class RunWorker:
         if outcome.kind == "stopped" and outcome.values is None:
             await self._look_again(run, end)
         count_end(run.graph_id, elapsed_seconds(active.start), end.error)
+        gone = error_of(result) if result.reason == DELETED else None
+        if gone is not None:
+            execution.log.append(*frame("error", gone))
         await self._streams.close(run.run_id, result)
         record_end(run, active.start, end, outcome, execution.events)
         return following

@@ -10,8 +10,10 @@ from lgserve.core.models import EMPTY_OBJECT, Json, Run, RunResult
 if TYPE_CHECKING:
     from lgserve.core.ports import Transaction
 
-#: What the reference answers to those who wait for a run that was rolled back.
-_ROLLED_BACK = {"error": "HTTPException", "message": "404: Run not found"}
+#: What the reference answers to those who wait for a run that goes.
+_GONE = {"error": "HTTPException", "message": "404: Run not found"}
+#: The reason of a run that ended because it, or its thread, was deleted.
+DELETED = "deleted"
 _ERROR = b'{"__error__":'
 
 
@@ -21,15 +23,15 @@ def error_result(error: Json, status: str = "error", reason: str | None = None) 
     return RunResult(body=body, status=status, reason=reason)  # type: ignore[arg-type]
 
 
-def rolled_back_result(reason: str | None = None) -> RunResult:
-    """Return the answer for a run that was rolled back."""
-    return error_result(jsonio.dumps(_ROLLED_BACK), "deleted", reason)
+def gone_result(reason: str | None = None) -> RunResult:
+    """Return the answer for a run that was rolled back or deleted."""
+    return error_result(jsonio.dumps(_GONE), "deleted", reason)
 
 
 def unstarted_result(run: Run) -> RunResult:
     """Return the answer for a run that was cancelled before it started."""
-    if run.cancel_action == "rollback":
-        return rolled_back_result(run.cancel_reason)
+    if run.cancel_action == "rollback" or run.cancel_reason == DELETED:
+        return gone_result(run.cancel_reason)
     return RunResult(body=EMPTY_OBJECT, status="interrupted", reason=run.cancel_reason)
 
 

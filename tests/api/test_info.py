@@ -48,7 +48,9 @@ def test_every_capability_is_told_as_a_truth(info: dict[str, Any]) -> None:
     assert all(type(value) is bool for value in info["capabilities"].values())
 
 
-@pytest.mark.parametrize("name", ["streaming", "resumable_streams", "runs", "metrics", "protocol_v2"])
+@pytest.mark.parametrize(
+    "name", ["streaming", "resumable_streams", "runs", "metrics", "protocol_v2"]
+)
 def test_a_capability_that_is_there_is_true(info: dict[str, Any], name: str) -> None:
     assert info["capabilities"][name] is True
 

@@ -101,6 +101,7 @@ def test_a_run_shows_all_that_it_was_asked_for(http: httpx.Client) -> None:
         "created_at": answer["created_at"],
         "updated_at": answer["created_at"],
         "langsmith_session_name": None,
+        "cancel_reason": None,
     }
     # Compared as text: members stand in the order of the reference.
     assert repr(answer) == repr(expected)

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lgserve.auth_settings import read_auth
+from lgserve.checkpointer_config import ENVIRONMENT as THREAD_TTL
+from lgserve.checkpointer_config import with_environment
 from lgserve.config_document import KeyPath, did_you_mean
 from lgserve.core.errors import ConfigurationError
 from lgserve.project_config import ProjectConfig, find_config, load_project, read_env_file
@@ -86,6 +88,8 @@ def load_settings(flags: ServerFlags, start: Path | None = None) -> Settings:
     found = find_config(here, flags.config, os.environ.get("LGSERVE_CONFIG"))
     project = _with_env_files(load_project(found.path, found.how), flags.env_files, here)
     _refuse_unknown_keys(project)
+    thread_ttl = os.environ.get(THREAD_TTL) or project.env.get(THREAD_TTL)
+    project = replace(project, checkpointer=with_environment(project.checkpointer, thread_ttl))
     chosen = {spec.keys: _choose(spec, flags, project, here) for spec in SPECS}
     settled = {spec.keys: _settle(spec, chosen[spec.keys], project) for spec in SPECS}
     return Settings(

@@ -86,6 +86,18 @@ def guard(let_in: Callable[[web.Request], Awaitable[None]]) -> Middleware:
     return authenticated
 
 
+async def is_known(request: web.Request) -> bool:
+    """Tell whether the caller of a public route may see more than everybody."""
+    authenticator = request.app.get(AUTHENTICATOR)
+    if authenticator is None or PRINCIPAL in request:
+        return True
+    try:
+        await authenticator.authenticate(_incoming(request))
+    except Exception:  # noqa: BLE001 - the project's handler may fail in any way: nobody is known
+        return False
+    return True
+
+
 def _incoming(request: web.Request) -> IncomingRequest:
     return IncomingRequest(
         method=request.method,

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from lgserve.api.fields import Body, Object, UuidText, WebhookUrl, uuid_text
+from lgserve.api.fields import Body, Limit, Object, UuidText, WebhookUrl, Whole, uuid_text
 from lgserve.core.vocabulary import MultitaskStrategy
 
 CHANNELS = (
@@ -106,7 +113,7 @@ class ListCheckpoints(Body):
     """`state.listCheckpoints`."""
 
     namespace: Namespace = Field(default_factory=list)
-    limit: int = Field(default=10, ge=1, le=1000)
+    limit: Limit = 10
     before: str | None = None
 
 
@@ -120,9 +127,7 @@ class Fork(Body):
 
 def _channels(value: Any) -> Any:
     if not isinstance(value, list) or not value:
-        raise PydanticCustomError(
-            "channels", "channels is required and must be a non-empty array"
-        )
+        raise PydanticCustomError("channels", "channels is required and must be a non-empty array")
     unknown = [str(item) for item in value if not _is_channel(item)]
     if unknown:
         raise PydanticCustomError(
@@ -140,16 +145,23 @@ def _is_channel(value: Any) -> bool:
     return value in CHANNELS or (value.startswith("custom:") and value != "custom:")
 
 
+_CHANNEL = {"type": "string", "anyOf": [{"enum": list(CHANNELS)}, {"pattern": "^custom:."}]}
+
+
 class Wanted(Body):
     """Which events: by channel, and by place in the tree of graphs."""
 
-    channels: Annotated[list[str], BeforeValidator(_channels)] = Field(
-        default_factory=list, validate_default=True
-    )
+    model_config = ConfigDict(json_schema_extra={"required": ["channels"]})
+
+    channels: Annotated[
+        list[str],
+        BeforeValidator(_channels),
+        WithJsonSchema({"type": "array", "minItems": 1, "items": _CHANNEL}),
+    ] = Field(default_factory=list, validate_default=True)
     namespaces: list[list[str]] | None = Field(default=None, max_length=_MOST_NAMESPACES)
-    depth: int | None = Field(default=None, ge=0)
+    depth: Annotated[Whole, Field(ge=0)] | None = None
     #: The last number that was seen.
-    since: int = Field(default=0, ge=0)
+    since: Annotated[Whole, Field(ge=0)] = 0
 
     @field_validator("since", mode="before")
     @classmethod

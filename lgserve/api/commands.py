@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from lgserve import jsonio
 from lgserve.api.auth import permit_run, permit_thread
 from lgserve.api.bodies import RunCreate
 from lgserve.api.command_bodies import (
@@ -29,6 +28,7 @@ from lgserve.core.errors import CommandError, ForbiddenError, InvalidRequestErro
 from lgserve.core.ids import parse_uuid
 from lgserve.core.models import Run
 from lgserve.services.run_requests import RunRequest
+from lgserve.services.thread_commands import ThreadCommands
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Object = dict[str, Any]
@@ -106,8 +106,10 @@ def failure(ident: Any, code: str, message: str) -> Object:
 
 def with_meta(answer: Object, seen: int) -> Object:
     """Add the number of the last event that came before what the command did."""
-    return {**answer, "meta": {"applied_through_seq": seen}} if answer["type"] == "success" else (
-        answer
+    return (
+        {**answer, "meta": {"applied_through_seq": seen}}
+        if answer["type"] == "success"
+        else (answer)
     )
 
 
@@ -141,7 +143,8 @@ async def run_start(call: Call) -> Object:
         raise CommandError("invalid_argument", "run.start requires an assistant_id.")
     wanted = call.checked(RunStart)
     body: Object = wanted.model_dump(exclude_none=True, exclude={"input"})
-    forks = bool((wanted.config.get("configurable") or {}).get("checkpoint_id"))
+    configurable = wanted.config.get("configurable")
+    forks = isinstance(configurable, dict) and bool(configurable.get("checkpoint_id"))
     waiting: set[str] = set()
     if wanted.input is not None and not forks:
         scope = await permit_thread(call.request, "read")
@@ -160,6 +163,11 @@ async def input_respond(call: Call) -> Object:
     answers = wanted.answers()
     if not answers:
         raise CommandError("invalid_argument", "input.respond requires an interrupt_id.")
+    async with _commands(call).answering(call.thread_id):
+        return await _respond(call, wanted, answers)
+
+
+async def _respond(call: Call, wanted: Respond, answers: Object) -> Object:
     scope = await permit_thread(call.request, "read")
     waiting = await _commands(call).pending_interrupts(call.thread_id, scope)
     if not waiting:
@@ -300,7 +308,7 @@ def no_such_subscription(subscription_id: Any) -> CommandError:
     return CommandError("no_such_subscription", f"Unknown subscription: {subscription_id}")
 
 
-def _commands(call: Call) -> Any:
+def _commands(call: Call) -> ThreadCommands:
     return services_of(call.request).thread_commands
 
 

@@ -31,7 +31,7 @@ from lgserve.api.commands import (
 )
 from lgserve.api.cors import Cors
 from lgserve.api.event_filters import EventFilter, filter_of
-from lgserve.api.http import decode, services_of, uuid_of
+from lgserve.api.http import decode, json_response, services_of, uuid_of
 from lgserve.api.keys import AUTHENTICATOR, OPTIONS
 from lgserve.core.errors import (
     CommandError,
@@ -48,6 +48,8 @@ from lgserve.services.event_views import ProtocolEvent
 _log = logging.getLogger("lgserve")
 Object = dict[str, Any]
 
+#: Seconds a client may take to agree to the end.
+_CLOSE_SECONDS = 1.0
 #: Each costs a reader.
 _MOST_SUBSCRIPTIONS = 64
 #: Seconds in which a client has to take what it was sent: then it is given up.
@@ -73,15 +75,18 @@ async def connect(request: web.Request) -> web.StreamResponse:
     """Serve a WebSocket until one side closes it; who may not is refused before it opens."""
     thread_id = uuid_of(request, "thread")
     socket = web.WebSocketResponse(
-        max_msg_size=request.app[OPTIONS].max_body_bytes, autoping=True, compress=False
+        timeout=_CLOSE_SECONDS,
+        max_msg_size=request.app[OPTIONS].max_body_bytes,
+        autoping=True,
+        compress=False,
     )
-    if not socket.can_prepare(request):
-        raise web.HTTPUpgradeRequired(headers={"Upgrade": "websocket"})
     if not Cors(request.app[OPTIONS].cors).lets_connect(request):
         raise ForbiddenError("This page's origin may not connect")
     scope = await permit_thread(request, "read")
     if request.app.get(AUTHENTICATOR) is not None:
         await services_of(request).feeds.check(thread_id, scope)
+    if not socket.can_prepare(request):
+        return json_response({"detail": "Upgrade Required"}, 426, {"Upgrade": "websocket"})
     await socket.prepare(request)
     request.app[_SOCKETS].add(socket)
     await _Conversation(request=request, socket=socket, thread_id=thread_id).hold()
@@ -96,9 +101,13 @@ def prepare(app: web.Application) -> None:
 
 async def _close_all(app: web.Application) -> None:
     """Tell every client that the server goes away."""
-    for socket in list(app[_SOCKETS]):
-        with contextlib.suppress(Exception):
-            await socket.close(code=WSCloseCode.SERVICE_RESTART, message=b"server restarting")
+    closings = [
+        socket.close(code=WSCloseCode.SERVICE_RESTART, message=b"server restarting")
+        for socket in app[_SOCKETS]
+    ]
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(2 * _CLOSE_SECONDS):
+            await asyncio.gather(*closings, return_exceptions=True)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -119,8 +128,8 @@ class _Conversation:
         try:
             async for message in self.socket:
                 await self._hear(message)
-        except ConnectionError:
-            pass  # the client has gone
+        except (ConnectionError, TimeoutError):
+            self._give_up()
         finally:
             beating.cancel()
             for subscription in self._subscriptions.values():
@@ -145,7 +154,9 @@ class _Conversation:
     async def _carry_out(self, body: Object) -> Object:
         try:
             return await answered(self.request, body, self._handlers())
-        except Exception:
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception:  # noqa: BLE001 - as over HTTP, where every error is answered
             _log.exception("the command %s failed", body["method"])
             return failure(body["id"], "unknown_error", "500: Internal Server Error")
 
@@ -234,12 +245,18 @@ class _Conversation:
             code, reason = WSCloseCode.TRY_AGAIN_LATER, b"too slow"
             await self._say(failure(None, "unknown_error", exc.message))
         except (ConnectionError, TimeoutError):
-            code, reason = WSCloseCode.GOING_AWAY, b"connection lost"
+            self._give_up()
+            return
         except LgserveError as exc:
             code, reason = WSCloseCode.INTERNAL_ERROR, b"thread stream failed"
             await self._say(failure(None, "unknown_error", exc.message))
         with contextlib.suppress(ConnectionError):
             await self.socket.close(code=code, message=reason)
+
+    def _give_up(self) -> None:
+        """Cut the connection to a client that has gone, or takes nothing."""
+        if self.request.transport is not None:
+            self.request.transport.abort()
 
     # ---------------------------------------------------------------- saying
 

@@ -17,6 +17,7 @@ from lgserve.api.event_socket import connect
 from lgserve.api.fields import describe
 from lgserve.api.http import decode, read_raw, services_of, uuid_of
 from lgserve.api.keys import AUTHENTICATOR, OPTIONS
+from lgserve.api.middleware import STARTED
 from lgserve.api.sse import send_frames
 from lgserve.core.errors import BadRequestError, InvalidRequestError, StorageError
 from lgserve.services.event_feed import EventFeed, EventFeeds
@@ -39,7 +40,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
     scope = await permit_thread(request, "read")
     if request.app.get(AUTHENTICATOR) is not None:
         await feeds.check(thread_id, scope)
-    feed = feeds.feed(thread_id, wanted.since)
+    feed = feeds.feed(thread_id, wanted.since or _seen(request))
+    request.pop(STARTED, None)  # how long an event takes to come says nothing of the server
     try:
         return await send_frames(
             request,
@@ -49,6 +51,12 @@ async def stream(request: web.Request) -> web.StreamResponse:
         )
     finally:
         feed.close()
+
+
+def _seen(request: web.Request) -> int:
+    """Return the number a client that reconnects by itself has come to: its last event's id."""
+    text = request.headers.get("Last-Event-ID", "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 async def _body(request: web.Request) -> object:
@@ -72,9 +80,7 @@ def wanted_of(body: object) -> Wanted:
         raise BadRequestError(first["msg"] if plain else describe(exc)) from None
 
 
-async def _frames(
-    feeds: EventFeeds, feed: EventFeed, chosen: EventFilter
-) -> AsyncGenerator[bytes]:
+async def _frames(feeds: EventFeeds, feed: EventFeed, chosen: EventFilter) -> AsyncGenerator[bytes]:
     """Yield events as they come; a reader that was too slow is told so, and has to come back."""
     await feeds.arrival(feed.thread_id)
     await feed.begin()

@@ -33,7 +33,7 @@ _WRONG_FIELDS = 3
 #: JSON's integers that every client can write; more rows than any list has.
 _LARGEST = 2**53
 #: About 300 years: what can still be added to a date.
-_LONGEST = 10**10
+LONGEST = 10**10
 
 
 class Body(BaseModel):
@@ -56,7 +56,7 @@ def _integral(value: Any) -> Any:
 def _number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PydanticCustomError("number", "Input should be a number")
-    if not -_LONGEST <= value <= _LONGEST:
+    if not -LONGEST <= value <= LONGEST:
         raise PydanticCustomError("number", "Input should be a number of at most 10 digits")
     return value
 
@@ -124,7 +124,7 @@ Whole = Annotated[int, BeforeValidator(_integral)]
 Number = Annotated[
     int | float,
     BeforeValidator(_number),
-    WithJsonSchema({"type": "number", "minimum": -_LONGEST, "maximum": _LONGEST}),
+    WithJsonSchema({"type": "number", "minimum": -LONGEST, "maximum": LONGEST}),
 ]
 Limit = Annotated[Whole, Field(ge=1, le=1000)]
 Offset = Annotated[Whole, Field(ge=0, le=_LARGEST)]

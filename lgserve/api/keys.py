@@ -80,6 +80,7 @@ class ApiOptions:
 
 class _LoadError(Protocol):
     def to_json(self) -> dict[str, Any]: ...
+    def public_json(self) -> dict[str, Any]: ...
 
 
 class LoadOutcome(Protocol):
@@ -115,9 +116,12 @@ class ServerFacts:
         self.active_runs: Callable[[], int] = int
         #: Tells by its headers whether a request need not wait for the server to be ready.
         self.lets_in: Callable[[Mapping[str, str]], bool] = lambda _: False
+        #: The graphs that are served.
         self.graph_ids: tuple[str, ...] = ()
-        #: By graph id, only those that did not load: message, frames, text, hint.
+        #: By graph id, those that did not load: message, frames, text, hint.
         self.graph_errors: dict[str, dict[str, Any]] = {}
+        #: The same for people nobody knows.
+        self.public_graph_errors: dict[str, dict[str, Any]] = {}
         self.ready = False
         self.became_ready = asyncio.Event()
         self._began = time.monotonic()
@@ -130,12 +134,10 @@ class ServerFacts:
     def loaded(self, outcomes: Iterable[LoadOutcome]) -> None:
         """Hear how loading the graphs went: from now on the server is ready."""
         found = list(outcomes)
-        self.graph_ids = tuple(outcome.graph_id for outcome in found)
-        self.graph_errors = {
-            outcome.graph_id: outcome.error.to_json()
-            for outcome in found
-            if outcome.error is not None
-        }
+        wrong = {outcome.graph_id: outcome.error for outcome in found if outcome.error is not None}
+        self.graph_ids = tuple(each.graph_id for each in found if each.graph_id not in wrong)
+        self.graph_errors = {name: error.to_json() for name, error in wrong.items()}
+        self.public_graph_errors = {name: error.public_json() for name, error in wrong.items()}
         self.ready = True
         self.became_ready.set()
 

@@ -24,8 +24,11 @@ _access = logging.getLogger("lgserve.access")
 
 #: What is answered before the graphs are loaded.
 _ALWAYS = frozenset(
-    {"/", "/ok", "/health", "/ready", "/info", "/metrics", "/metrics/json", "/openapi.json", "/docs"}
-)
+    {
+        "/", "/ok", "/health", "/ready", "/info", "/metrics", "/metrics/json", "/openapi.json",
+        "/docs",
+    }
+)  # fmt: skip
 #: How long a request waits for the graphs to load.
 _LOAD_SECONDS = 30.0
 #: What the record of a request says when the client did not wait for the answer.
@@ -62,12 +65,24 @@ async def measured(request: web.Request, handler: Handler) -> web.StreamResponse
         status = response.status
         return response
     finally:
-        _measure(request, status, time.perf_counter() - started)
+        path = await _template(request)
+        _measure(request, path, status, time.perf_counter() - started)
 
 
-def _measure(request: web.Request, status: int, seconds: float) -> None:
+async def _template(request: web.Request) -> str:
+    """Return the template of the route that was asked for, also if not with a method it has."""
     resource = request.match_info.route.resource
-    path = _UNKNOWN if resource is None else resource.canonical
+    wrong = request.match_info.http_exception
+    if resource is not None or not isinstance(wrong, web.HTTPMethodNotAllowed):
+        return _UNKNOWN if resource is None else resource.canonical
+    resolve = request.app.router.resolve
+    asked = [await resolve(request.clone(method=name)) for name in sorted(wrong.allowed_methods)]
+    found = [match.route.resource.canonical for match in asked if match.route.resource is not None]
+    # `/threads/search` is one of `/threads/{thread_id}` too, in other methods.
+    return min(found, key=lambda path: path.count("{"), default=_UNKNOWN)
+
+
+def _measure(request: web.Request, path: str, status: int, seconds: float) -> None:
     method = request.method if request.method in _METHODS else _UNKNOWN
     requests, duration = _instruments(method, path, status)
     requests.inc()

@@ -16,8 +16,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from lgserve import __version__, jsonio
 from lgserve.api import later
-from lgserve.api.custom_openapi import with_app
 from lgserve.api.cron_shapes import Cron
+from lgserve.api.custom_openapi import with_app
 from lgserve.api.operations import OPERATIONS, TAGS, Answer, Operation, Route
 from lgserve.api.parameters import HEADERS, IN_PATHS, PARAMETERS
 from lgserve.api.shapes import Assistant, ErrorResponse, Run, Thread, ThreadState
@@ -47,6 +47,8 @@ _NAMES: Mapping[str, str] = {
     "StateUpdateBody": "ThreadStateUpdate",
     "StateAtCheckpointBody": "ThreadStateCheckpointRequest",
     "HistoryBody": "ThreadStateSearch",
+    "Wanted": "ProtocolEventStreamRequest",
+    "CancelOne": "RunCancel",
     "RunCreate": "RunCreateStateful",
     "CancelMany": "RunsCancel",
     "CronSearchBody": "CronSearch",
@@ -72,6 +74,7 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
     409: ("Conflict", "It is there already, or busy."),
     413: ("PayloadTooLarge", "The body is too large."),
     422: ("InvalidRequest", "The request cannot be understood; the sentence names the field."),
+    426: ("UpgradeRequired", "This is for WebSockets."),
     500: ("Internal", "Something went wrong inside the server, or loading a graph."),
     503: ("Unavailable", "The server is starting or stopping; try again."),
 }
@@ -185,7 +188,8 @@ class _Shapes:
 
     def of_body(self, operation: Operation) -> Object:
         """Return the schema of what an operation takes."""
-        return self._made[repr(operation.body), "validation"]
+        schema: Object = self._made[repr(operation.body), "validation"]
+        return schema
 
     def of_answer(self, answer: Answer) -> Object:
         """Return the schema of what an operation gives."""

@@ -101,9 +101,17 @@ PARAMETERS: Mapping[str, Schema] = {
         {"type": "string", "enum": ["prometheus", "json"], "default": "prometheus"},
     ),
     "history_limit": _query("limit", "How many states to show.", _whole(0, default=1)),
+    "cancel_reason": _query(
+        "cancel_reason", "Why: shown to those who wait for the run, if the body does not say it.",
+        {"type": "string", "minLength": 1, "maxLength": 1000},
+    ),
     "include": _query(
-        "include", "What else to show: repeat it, or put commas between.",
+        "include", "`ttl` shows how long the thread is kept.",
         {"type": "array", "items": {"type": "string", "enum": ["ttl"]}},
+    ),
+    "include_end": _query(
+        "include", "`end` tells how the run ended.",
+        {"type": "array", "items": {"type": "string", "enum": ["end"]}},
     ),
     "item_key": _query("key", "The key of the item.", {"type": "string"}),
     "item_limit": _query("limit", "How many to show.", _whole(1, 10_000, default=100)),
@@ -132,6 +140,7 @@ PARAMETERS: Mapping[str, Schema] = {
                 "enum": [
                     "run_id", "thread_id", "assistant_id", "metadata", "status", "kwargs",
                     "multitask_strategy", "created_at", "updated_at", "langsmith_session_name",
+                    "cancel_reason",
                 ],
             },
         },
@@ -180,6 +189,7 @@ PARAMETERS: Mapping[str, Schema] = {
     "Last-Event-ID": _header(
         "Last-Event-ID", "The id of the last event that was seen; `-1` is all from the first."
     ),
+    "Prefer": _header("Prefer", "`return=minimal` does without the answer's body: 204."),
     "X-Request-Id": _header(
         "X-Request-Id", "Given to the graph as `configurable.langgraph_request_id`."
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -24,28 +24,27 @@ from lgserve.api.http import (
     uuid_of,
 )
 from lgserve.api.idempotency import REPLAYED, once_of
-from lgserve.api.keys import OPTIONS
+from lgserve.api.run_answers import (
+    answer_result,
+    await_result,
+    following,
+    location_of,
+    result_headers,
+    stream,
+    wants_end,
+)
 from lgserve.api.run_headers import with_headers
-from lgserve.api.sse import position, send_events
+from lgserve.api.sse import position
 from lgserve.api.views import run_list_view, run_view
 from lgserve.api.webhooks import admitted
 from lgserve.core.errors import InvalidRequestError
-from lgserve.core.event_names import shown_in
-from lgserve.core.models import Json, Page, Run, RunResult, Scope
+from lgserve.core.models import Page, Run, Scope
 from lgserve.services.idempotency import AnsweredBeforeError
-from lgserve.services.results import with_end
 from lgserve.services.runs import as_pending
 
 if TYPE_CHECKING:
-    from lgserve.core.ports import Follower
     from lgserve.core.vocabulary import CancelAction
     from lgserve.services.run_requests import RunRequest
-    from lgserve.services.runs import RunService
-
-
-#: Seconds after which a client that waits gets headers before there is a result.
-_PROMPT_SECONDS = 0.25
-_NO_HEADERS: Mapping[str, str] = {}
 
 
 def routes() -> list[web.RouteDef]:
@@ -82,9 +81,9 @@ async def create(request: web.Request) -> web.StreamResponse:
         run = await services_of(request).runs.create(_thread_id(request), wanted, scope, once)
     except AnsweredBeforeError as repeated:
         run = await services_of(request).runs.created_before(repeated.answered)
-        headers = {"Content-Location": _location(request, run), **REPLAYED}
+        headers = {"Content-Location": location_of(request, run), **REPLAYED}
         return json_response(repeated.answered.answer, headers=headers)
-    headers = {"Content-Location": _location(request, run)}
+    headers = {"Content-Location": location_of(request, run)}
     return json_response(_created_view(run), headers=headers)
 
 
@@ -97,8 +96,8 @@ async def create_and_wait(request: web.Request) -> web.StreamResponse:
         run, result = await runs.create_and_wait(_thread_id(request), body, scope, once)
     except AnsweredBeforeError as repeated:
         run = await runs.created_before(repeated.answered)
-        return await _await_result(request, run, cancel_on_disconnect=wanted, headers=REPLAYED)
-    return await _answer_result(request, run, result, cancel_on_disconnect=wanted)
+        return await await_result(request, run, cancel_on_disconnect=wanted, headers=REPLAYED)
+    return await answer_result(request, run, result, cancel_on_disconnect=wanted)
 
 
 async def create_and_stream(request: web.Request) -> web.StreamResponse:
@@ -110,16 +109,16 @@ async def create_and_stream(request: web.Request) -> web.StreamResponse:
         run, follower, result = await runs.create_and_follow(_thread_id(request), body, scope, once)
     except AnsweredBeforeError as repeated:
         run = await runs.created_before(repeated.answered)
-        return await _stream(
+        return await stream(
             request,
             run,
-            await _following(request, run, lambda runs: runs.follow_again(run)),
+            await following(request, run, lambda runs: runs.follow_again(run)),
             cancel_on_disconnect=wanted,
             headers=REPLAYED,
         )
-    if _wants_end(request):
+    if wants_end(request):
         follower = runs.tell_end(run, follower, asyncio.shield(result))
-    return await _stream(request, run, follower, cancel_on_disconnect=wanted)
+    return await stream(request, run, follower, cancel_on_disconnect=wanted)
 
 
 async def create_many(request: web.Request) -> web.StreamResponse:
@@ -182,7 +181,7 @@ async def delete(request: web.Request) -> web.StreamResponse:
 async def join(request: web.Request) -> web.StreamResponse:
     """Wait for a run and answer with its result."""
     run = await _find(request)
-    return await _await_result(
+    return await await_result(
         request, run, cancel_on_disconnect=flag(request, "cancel_on_disconnect")
     )
 
@@ -193,27 +192,11 @@ async def join_stream(request: web.Request) -> web.StreamResponse:
     seen = position(request.headers.get("Last-Event-ID"), run.epoch)
     if seen is None and run.status == "pending":
         seen = 0
-    follower = await _following(
+    follower = await following(
         request, run, lambda runs: runs.follow(run, seen, names(request, "stream_mode"))
     )
     wanted = flag(request, "cancel_on_disconnect")
-    return await _stream(request, run, follower, cancel_on_disconnect=wanted)
-
-
-async def _following(
-    request: web.Request, run: Run, follow: Callable[[RunService], Awaitable[Follower]]
-) -> Follower:
-    """Return a reader of a run that was found; the end is looked for first, lest it is missed."""
-    runs = services_of(request).runs
-    if not _wants_end(request):
-        return await follow(runs)
-    result = asyncio.ensure_future(runs.wait(run))
-    return runs.tell_end(run, await follow(runs), result)
-
-
-def _wants_end(request: web.Request) -> bool:
-    """Tell whether the client asks to be told how the run ended."""
-    return "end" in names(request, "include")
+    return await stream(request, run, follower, cancel_on_disconnect=wanted)
 
 
 async def cancel(request: web.Request) -> web.StreamResponse:
@@ -227,7 +210,7 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     )
     if not wait:
         return web.Response(status=202)
-    return json_response({}, headers=_result_headers(_location(request, run)))
+    return json_response({}, headers=result_headers(location_of(request, run)))
 
 
 async def cancel_many(request: web.Request) -> web.StreamResponse:
@@ -260,119 +243,6 @@ def _asked_reason(request: web.Request) -> str | None:
     return given and checked({"cancel_reason": given}, CancelOne).cancel_reason
 
 
-async def _await_result(
-    request: web.Request,
-    run: Run,
-    *,
-    cancel_on_disconnect: bool,
-    headers: Mapping[str, str] = _NO_HEADERS,
-) -> web.StreamResponse:
-    """Answer with the result of a run that was found."""
-    result = asyncio.ensure_future(services_of(request).runs.wait(run))
-    try:
-        return await _answer_result(
-            request, run, result, cancel_on_disconnect=cancel_on_disconnect, headers=headers
-        )
-    finally:
-        result.cancel()
-
-
-async def _answer_result(
-    request: web.Request,
-    run: Run,
-    result: asyncio.Future[RunResult],
-    *,
-    cancel_on_disconnect: bool,
-    headers: Mapping[str, str] = _NO_HEADERS,
-) -> web.StreamResponse:
-    """Answer with a run's result: in one piece if it comes at once, else the headers first."""
-    every = {**_result_headers(_thread_location(run)), **headers}
-
-    def body() -> Json:
-        ended = result.result()
-        return with_end(run.run_id, ended) if _wants_end(request) else ended.body
-
-    async def send() -> web.StreamResponse:
-        await asyncio.wait((result,), timeout=_PROMPT_SECONDS)
-        if result.done():
-            return web.Response(body=body(), headers=every)
-        return await _keep_alive(request, result, body, every)
-
-    return await _watched(request, run, send, cancel=cancel_on_disconnect)
-
-
-def _result_headers(location: str) -> dict[str, str]:
-    """Return the headers by which a client that lost its connection finds the result again."""
-    return {
-        "Content-Type": "application/json",
-        "Location": f"{location}/join",
-        "Content-Location": location,
-    }
-
-
-async def _keep_alive(
-    request: web.Request,
-    result: asyncio.Future[RunResult],
-    body: Callable[[], Json],
-    headers: dict[str, str],
-) -> web.StreamResponse:
-    """Send headers, then a newline now and then until the result is there."""
-    response = web.StreamResponse(headers=headers)
-    await response.prepare(request)
-    interval = request.app[OPTIONS].heartbeat_seconds
-    await asyncio.wait((result,), timeout=interval - _PROMPT_SECONDS)
-    while not result.done():
-        await response.write(b"\n")
-        await asyncio.wait((result,), timeout=interval)
-    await response.write(body())
-    await response.write_eof()
-    return response
-
-
-async def _stream(
-    request: web.Request,
-    run: Run,
-    follower: Follower,
-    *,
-    cancel_on_disconnect: bool,
-    headers: Mapping[str, str] = _NO_HEADERS,
-) -> web.StreamResponse:
-    modes = names(request, "stream_mode")
-    location = _location(request, run)
-
-    async def send() -> web.StreamResponse:
-        return await send_events(
-            request,
-            follower,
-            headers={"Location": f"{location}/stream", "Content-Location": location, **headers},
-            ids=run.resumable,
-            shown=(lambda name: shown_in(name, modes)) if modes else None,
-            heartbeat_seconds=request.app[OPTIONS].heartbeat_seconds,
-        )
-
-    try:
-        return await _watched(request, run, send, cancel=cancel_on_disconnect)
-    finally:
-        follower.close()
-
-
-async def _watched(
-    request: web.Request,
-    run: Run,
-    send: Callable[[], Awaitable[web.StreamResponse]],
-    *,
-    cancel: bool,
-) -> web.StreamResponse:
-    """Send; a client that goes cancels the handler, and with `cancel` the run as well."""
-    try:
-        return await send()
-    except (asyncio.CancelledError, ConnectionError):
-        transport = request.transport
-        if cancel and (transport is None or transport.is_closing()):
-            await services_of(request).runs.leave(run)
-        raise
-
-
 async def _find(request: web.Request) -> Run:
     thread_id, run_id = _thread_id(request), uuid_of(request, "run")
     scope = await permit_thread(request, "read", run_id=run_id)
@@ -400,17 +270,6 @@ async def _run_request(request: web.Request) -> tuple[RunRequest, Scope]:
 
 def _thread_id(request: web.Request) -> str | None:
     return uuid_of(request, "thread") if "thread_id" in request.match_info else None
-
-
-def _location(request: web.Request, run: Run) -> str:
-    """Return the path of a run, below the address clients call; without a thread a short one."""
-    if "thread_id" in request.match_info:
-        return _thread_location(run)
-    return f"/runs/{run.run_id}"
-
-
-def _thread_location(run: Run) -> str:
-    return f"/threads/{run.thread_id}/runs/{run.run_id}"
 
 
 def _action(request: web.Request) -> CancelAction:

@@ -7,9 +7,10 @@ server against the schemas that are made of them.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 from uuid import UUID
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from lgserve.core.vocabulary import MultitaskStrategy, RunStatus, ThreadStatus
@@ -226,6 +227,7 @@ class Run(TypedDict):
     created_at: datetime
     updated_at: datetime
     langsmith_session_name: str | None
+    cancel_reason: str | None
 
 
 class Item(TypedDict):
@@ -262,6 +264,14 @@ class ListNamespaceResponse(TypedDict):
     """Namespaces in which there are items."""
 
     namespaces: list[list[str]]
+
+
+class ProtocolCommand(TypedDict):
+    """A command to a thread: `run.start`, `input.respond`, `state.get` and so on."""
+
+    id: Annotated[int, Field(ge=0, lt=2**63)]
+    method: str
+    params: NotRequired[Object | None]
 
 
 class ProtocolMeta(TypedDict):

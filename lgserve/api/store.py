@@ -66,7 +66,7 @@ async def get(request: web.Request) -> web.Response:
     if "key" not in request.query:
         return await _list(request)
     arguments: dict[str, Any] = {
-        "namespace": _namespace(request, "namespace") or ("",),
+        "namespace": _needed_namespace(request),
         "key": request.query["key"],
         "refresh_ttl": _yes_or_no(request, "refresh_ttl"),
     }
@@ -98,7 +98,7 @@ async def delete(request: web.Request) -> web.Response:
     """Remove an item, named in the query or in the body; it need not be there."""
     arguments: dict[str, Any]
     if "key" in request.query:
-        arguments = {"namespace": _namespace(request, "namespace"), "key": request.query["key"]}
+        arguments = {"namespace": _needed_namespace(request), "key": request.query["key"]}
     elif request.can_read_body:
         arguments = (await read_body(request, StoreDeleteBody)).arguments()
     else:
@@ -169,6 +169,14 @@ def _namespace(request: web.Request, name: str) -> tuple[str, ...]:
     """Return the labels in a query; an empty text has none."""
     given = request.query.getall(name, ())
     return tuple(label for text in given if text for label in text.split("."))
+
+
+def _needed_namespace(request: web.Request) -> tuple[str, ...]:
+    """Return the namespace in a query that names an item."""
+    namespace = _namespace(request, "namespace")
+    if not namespace:
+        raise InvalidRequestError("namespace is required: an item has a namespace and a key")
+    return namespace
 
 
 def _yes_or_no(request: web.Request, name: str) -> bool | None:

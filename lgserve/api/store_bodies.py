@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from lgserve.api.fields import Body, Given, Number, Object, Offset, Texts, Whole
+from lgserve.api.fields import LONGEST, Body, Given, Number, Object, Offset, Texts, Whole
 from lgserve.core.errors import InvalidRequestError
 
 #: More than anybody looks at, and less than hurts.
@@ -31,9 +32,71 @@ def _index(value: Any) -> Any:
     raise PydanticCustomError("index", "Input should be false or an array of paths")
 
 
+def _lifetime(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool) and not value > 0:
+        raise PydanticCustomError("ttl", "Input should be more than 0 minutes, or null for good")
+    return value
+
+
+def _operands(value: Any) -> Any:
+    """Refuse a filter with an operand that its operator can do nothing with."""
+    for condition in _conditions(value):
+        for name, operand in condition.items():
+            if name in _OPERANDS:
+                fits, wanted = _OPERANDS[name]
+                if not fits(operand):
+                    raise PydanticCustomError("operand", f"{name} should have {wanted}")
+    return value
+
+
+def _conditions(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a filter in which operators may stand; operands are values."""
+    if isinstance(value, list):
+        for element in value:
+            yield from _conditions(element)
+    elif isinstance(value, dict):
+        yield value
+        if not any(name.startswith("$") for name in value):
+            for member in value.values():
+                yield from _conditions(member)
+
+
+def _is_ordered(value: Any) -> bool:
+    return isinstance(value, int | float | str) and not isinstance(value, bool)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+_ORDER = (_is_ordered, "a number or a string")
+_LIST = (_is_list, "an array")
+#: What each operator can be asked; the others take any value.
+_OPERANDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "$gt": _ORDER,
+    "$gte": _ORDER,
+    "$lt": _ORDER,
+    "$lte": _ORDER,
+    "$in": _LIST,
+    "$nin": _LIST,
+    "$exists": (_is_truth, "true or false"),
+}
+
 Labels = Annotated[Texts, BeforeValidator(_labels, json_schema_input_type=str | Texts)]
 ItemLimit = Annotated[Whole, Field(ge=1, le=MOST_ITEMS)]
 Depth = Annotated[Whole, Field(ge=1)]
+#: Minutes; what ends at once or before was never meant.
+Lifetime = Annotated[
+    Number,
+    BeforeValidator(_lifetime),
+    Field(gt=0),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST}),
+]
+Filter = Annotated[Object, AfterValidator(_operands)]
 
 
 class StorePutBody(Body):
@@ -44,7 +107,7 @@ class StorePutBody(Body):
     value: Object
     metadata: Object | None = None
     index: Annotated[Literal[False] | list[str] | None, BeforeValidator(_index)] = None
-    ttl: Number | None = None
+    ttl: Lifetime | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Return what `StoreService.put` takes; a `ttl` that is null means for good."""
@@ -72,8 +135,8 @@ class StoreSearchBody(Body):
     namespace_prefix: Labels | None = None
     namespace: Labels | None = None
     prefix: str | None = None
-    filter: Object | None = None
-    metadata: Object | None = None
+    filter: Filter | None = None
+    metadata: Filter | None = None
     query: str | None = None
     limit: ItemLimit = 10
     offset: Offset = 0

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from lgserve import __version__
 from lgserve.api import later
+from lgserve.api.auth import is_known
 from lgserve.api.http import json_response, services_of
 from lgserve.api.keys import ServerFacts
 from lgserve.core.models import Json
@@ -95,10 +96,17 @@ async def info(request: web.Request) -> web.Response:
             "tiers": facts.tiers,
             "tracing": facts.tracing(),
             "graphs": facts.graph_ids,
-            "graph_errors": facts.graph_errors,
+            "graph_errors": await _graph_errors(request, facts),
             **await _figures(facts),
         }
     )
+
+
+async def _graph_errors(request: web.Request, facts: ServerFacts) -> dict[str, dict[str, Any]]:
+    """Return what is wrong with graphs; messages and paths are for those who are known."""
+    if facts.graph_errors and not await is_known(request):
+        return facts.public_graph_errors
+    return facts.graph_errors
 
 
 @cache

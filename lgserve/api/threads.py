@@ -113,11 +113,11 @@ async def prune(request: web.Request) -> web.Response:
     """Delete threads, or their checkpoints but the latest; those not found are passed over."""
     body = await read_body(request, ThreadPruneBody)
     value: dict[str, Any] = {"thread_ids": body.ids()}
-    scope = await permit(request, "threads", "delete", value)
+    of_all = await permit(request, "threads", "delete", value)
     pruned = 0
     for thread_id in value["thread_ids"]:
-        if body.strategy == "delete":
-            scope = await permit(request, "threads", "delete", {"thread_id": thread_id})
+        of_one = await permit(request, "threads", "delete", {"thread_id": thread_id})
+        scope = {"$and": [of_all, of_one]} if of_all else of_one
         pruned += await services_of(request).threads.prune(thread_id, body.strategy, scope)
     return json_response({"pruned_count": pruned})
 

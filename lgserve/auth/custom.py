@@ -13,6 +13,7 @@ from uuid import UUID
 
 from langgraph_sdk.auth.types import AuthContext
 
+from lgserve.auth.owners import refuse_system
 from lgserve.auth.requests import BytesHeaders, RequestView
 from lgserve.core import scopes
 from lgserve.core.errors import (
@@ -98,6 +99,7 @@ class CustomAuthenticator:
         self, principal: Principal, resource: Resource, action: Action, value: dict[str, Any]
     ) -> Scope:
         """Ask the handler that is closest to what is done."""
+        refuse_system(resource, action, value)
         handler = self._handler(resource, action)
         if handler is None:
             if self._deny:

@@ -32,6 +32,18 @@ def credential(request: IncomingRequest) -> str:
     )
 
 
+def refuse_system(resource: Resource, action: Action, value: dict[str, Any]) -> None:
+    """Let no client pass an assistant off as the server's own, which everybody may run.
+
+    Raises:
+        InvalidRequestError: its metadata say so.
+    """
+    if resource != "assistants" or action not in ("create", "update"):
+        return
+    if (value.get("metadata") or {}).get("created_by") == _SYSTEM["created_by"]:
+        raise InvalidRequestError("metadata.created_by: 'system' is reserved")
+
+
 class OwnerPolicy:
     """The half of an authenticator that gives everybody their own rows and nothing else."""
 
@@ -44,8 +56,7 @@ class OwnerPolicy:
             return own
         if action in ("read", "search"):
             return {"$or": [own, _SYSTEM]}
-        if (value.get("metadata") or {}).get("created_by") == "system":
-            raise InvalidRequestError("metadata.created_by: 'system' is reserved")
+        refuse_system(resource, action, value)
         return own
 
     def scope(self, principal: Principal) -> Scope:

@@ -18,7 +18,8 @@ from lgserve.core.models import EVERYTHING, Run, StreamEvent, ThreadEvent, Threa
 from lgserve.core.vocabulary import ACTIVE_RUN_STATUSES
 
 if TYPE_CHECKING:
-    from lgserve.brokers.local import Follower, LocalRunStreams, RunLog
+    from lgserve.brokers.local import Follower, LocalRunStreams
+    from lgserve.brokers.run_log import RunLog
     from lgserve.core.ports import Transaction
 
 #: Unread bytes kept in memory for one reader: of runs it has not come to yet, and of the thread.

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import lgserve
 from lgserve.cli.errors import CliError, report
-from lgserve.cli.serving import serve_here
+from lgserve.cli.serving import leave_when_told, serve_here
 from lgserve.core.errors import LgserveError
 from lgserve.supervisor import CANNOT_SERVE, Order
 
@@ -32,6 +32,7 @@ def child_command() -> list[str]:
 
 def main() -> None:
     """Serve as the parent orders, and end with it."""
+    leave_when_told()
     listener, order_out, report_in, parent = map(int, sys.argv[-4:])
     for descriptor in (listener, order_out, report_in):
         os.set_inheritable(descriptor, False)  # a process the user's code starts must not keep them

@@ -205,7 +205,6 @@ class ApiClient:
             exit_code=exit_code,
             status=response.status,
             url=self.connection.url + path,
-            request_id=response.headers.get("x-request-id"),
         )
 
     def _denied(self, response: http.client.HTTPResponse, code: str) -> CliError:

@@ -14,27 +14,27 @@ from lgserve.cli.errors import CliError, ExitCode, say
 Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 
 
-def need_yes(*, yes: bool, arguments: tuple[str, ...]) -> None:
-    """Refuse at once what nobody can be asked about."""
+def need_yes(*, yes: bool, arguments: tuple[str, ...], what: str = "this deletes data") -> None:
+    """Refuse at once what nobody can be asked about; `what` says why it must be."""
     if yes or _can_ask():
         return
     again = shlex.join(["lgserve", *arguments, "--yes"])
     raise CliError(
-        "this deletes data, and nobody can be asked here",
+        f"{what}, and nobody can be asked here",
         code="E_NOT_CONFIRMED",
         exit_code=ExitCode.USAGE,
         hint=f"to do it: {again}",
     )
 
 
-def confirm(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool, if_not: str = "nothing was deleted") -> None:
     """Ask on the terminal; everything but y and yes ends the command."""
     if yes:
         return
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        say("nothing was deleted")
+        say(if_not)
         raise typer.Exit(ExitCode.FAILED)
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
 from lgserve.cli.client import ApiClient, Connection
-from lgserve.cli.environment import ClientEnvironment, ColorChoice
+from lgserve.cli.environment import ClientEnvironment
 from lgserve.cli.errors import usage_error
 from lgserve.cli.options import parse_seconds
-from lgserve.cli.output import Format, Output, TimeStyle
+from lgserve.cli.output import Output
+from lgserve.cli.shared_options import (
+    Color,
+    Debug,
+    Fields,
+    OutputFormat,
+    Quiet,
+    Times,
+    settle_output,
+)
 from lgserve.cli.state_file import find_state
 
 DEFAULT_URL = "http://127.0.0.1:2024"
@@ -47,29 +55,18 @@ def open_session(
     timeout: Annotated[
         str, typer.Option("--timeout", help="How long to wait for an answer.")
     ] = "30s",
-    output: Annotated[
-        Format | None, typer.Option("--output", "-o", help="How to write. [env: LGSERVE_OUTPUT]")
-    ] = None,
-    fields: Annotated[str | None, typer.Option("--fields", help="Only these fields: a,b.c")] = None,
-    color: Annotated[ColorChoice, typer.Option("--color", help="Colour.")] = "auto",
-    time: Annotated[
-        TimeStyle | None,
-        typer.Option("--time", help="How to write times; relative on a terminal, else iso."),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes on stderr.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: ARG001 - read where errors are reported
+    output: OutputFormat = None,
+    fields: Fields = None,
+    color: Color = "auto",
+    time: Times = None,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001 - read where errors are reported
 ) -> Iterator[Session]:
     """Settle on a server and on how to write."""
     environment = ClientEnvironment.read()
-    terminal = sys.stdout.isatty()
     client = ApiClient(find_connection(environment, url, api_key, header or [], timeout))
-    out = Output(
-        format=output or default_format(environment),
-        fields=tuple(name.strip() for name in (fields or "").split(",") if name.strip()),
-        color=environment.wants_color(color, sys.stdout),
-        terminal=terminal,
-        times=time,
-        quiet=quiet,
+    out = settle_output(
+        environment, output=output, fields=fields, color=color, quiet=quiet, time=time
     )
     try:
         yield Session(client=client, out=out, arguments=tuple(ctx.find_root().obj or ()))
@@ -115,15 +112,3 @@ def _header(line: str) -> tuple[str, str]:
     if not colon or not name.strip():
         raise usage_error(f"--header {line!r} has no name and value", "write K:V")
     return name.strip().lower(), value.strip()
-
-
-def default_format(environment: ClientEnvironment) -> Format:
-    """Return the format to write in when no flag names one."""
-    if environment.output is None:
-        return "table"
-    for known in get_args(Format):
-        if environment.output == known:
-            return environment.output  # type: ignore[return-value]
-    raise usage_error(
-        f"LGSERVE_OUTPUT={environment.output} is none of {', '.join(get_args(Format))}"
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from enum import IntEnum
 
 
@@ -40,7 +41,6 @@ class CliError(Exception):
         details: str | None = None,
         status: int | None = None,
         url: str | None = None,
-        request_id: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -50,7 +50,6 @@ class CliError(Exception):
         self.details = details
         self.status = status
         self.url = url
-        self.request_id = request_id
 
     def as_text(self) -> str:
         """Return the error as people read it."""
@@ -64,13 +63,25 @@ class CliError(Exception):
 
     def as_json(self) -> str:
         """Return the error as programs read it."""
-        fields = ("code", "message", "hint", "details", "status", "url", "request_id")
-        return json.dumps({"error": {name: getattr(self, name) for name in fields}})
+        message = f"{self.message}: {self.details}" if self.details else self.message
+        error = {"code": self.code, "message": message, "hint": self.hint}
+        return json.dumps({"error": error})
 
 
 def usage_error(message: str, hint: str | None = None) -> CliError:
     """Return the error for a command line that makes no sense."""
     return CliError(message, code="E_USAGE", exit_code=ExitCode.USAGE, hint=hint)
+
+
+@contextlib.contextmanager
+def hinting(exit_code: ExitCode, hint: str | None) -> Iterator[None]:
+    """Say what to do about a failure of this kind, where nothing better was said."""
+    try:
+        yield
+    except CliError as exc:
+        if exc.exit_code is exit_code and exc.hint is None:
+            exc.hint = hint
+        raise
 
 
 def report(error: CliError, *, as_json: bool = False) -> None:

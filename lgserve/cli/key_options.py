@@ -7,7 +7,6 @@ endpoint that could give a key to a stranger. A running server heeds the change 
 from __future__ import annotations
 
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -17,10 +16,19 @@ from typing import Annotated, Any
 
 import typer
 
-from lgserve.cli.context import default_format
-from lgserve.cli.environment import ClientEnvironment, ColorChoice
+from lgserve.cli.environment import ClientEnvironment
 from lgserve.cli.errors import CliError, ExitCode
-from lgserve.cli.output import Column, Format, Noun, Output, TimeStyle
+from lgserve.cli.output import Column, Noun, Output
+from lgserve.cli.shared_options import (
+    Color,
+    Config,
+    Debug,
+    Fields,
+    OutputFormat,
+    Quiet,
+    Times,
+    settle_output,
+)
 from lgserve.core.clock import SystemClock, to_iso
 from lgserve.core.principals import ApiKey
 from lgserve.settings import ServerFlags, Settings, load_settings
@@ -74,34 +82,20 @@ class KeySession:
 @contextmanager
 def open_keys(
     ctx: typer.Context,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="Config file or its folder. [env: LGSERVE_CONFIG]"),
-    ] = None,
+    config: Config = None,
     data: Annotated[
         str | None, typer.Option("--data", help="Folder of the database, as of the server.")
     ] = None,
-    output: Annotated[
-        Format | None, typer.Option("--output", "-o", help="How to write. [env: LGSERVE_OUTPUT]")
-    ] = None,
-    fields: Annotated[str | None, typer.Option("--fields", help="Only these fields: a,b.c")] = None,
-    color: Annotated[ColorChoice, typer.Option("--color", help="Colour.")] = "auto",
-    time: Annotated[
-        TimeStyle | None,
-        typer.Option("--time", help="How to write times; relative on a terminal, else iso."),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes on stderr.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: ARG001 - read where errors are reported
+    output: OutputFormat = None,
+    fields: Fields = None,
+    color: Color = "auto",
+    time: Times = None,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001 - read where errors are reported
 ) -> Iterator[KeySession]:
     """Open the keys of a project."""
-    environment = ClientEnvironment.read()
-    out = Output(
-        format=output or default_format(environment),
-        fields=tuple(name.strip() for name in (fields or "").split(",") if name.strip()),
-        color=environment.wants_color(color, sys.stdout),
-        terminal=sys.stdout.isatty(),
-        times=time,
-        quiet=quiet,
+    out = settle_output(
+        ClientEnvironment.read(), output=output, fields=fields, color=color, quiet=quiet, time=time
     )
     settings = load_settings(ServerFlags(config=config, data=data))
     with closing(_open(settings.database)) as connection:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from lgserve.cli.announcing import Announcer
 from lgserve.cli.binding import is_loopback
 from lgserve.cli.errors import usage_error
-from lgserve.cli.serving import serve_here
+from lgserve.cli.serving import leave_when_told, serve_here
 from lgserve.cli.state_file import removed_at_end
 from lgserve.settings import Settings
 from lgserve.supervisor import Order
@@ -54,6 +54,7 @@ def serve_in_process(
     order: Order, listener: socket.socket, announcer: Announcer, exit_after_seconds: float | None
 ) -> int:
     """Serve here, until a signal or the end of the time given."""
+    leave_when_told()
     with removed_at_end(order.settings.project.root), _ending_after(exit_after_seconds):
         return serve_here(order, listener, lambda report: announcer.ready(report, reloaded=False))
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from lgserve.cli.client import ApiClient
 from lgserve.cli.errors import CliError, ExitCode, usage_error
 from lgserve.cli.output import timestamp
+from lgserve.cli.paging import paged
 
 #: Threads that `runs list` and `runs show` look into when no thread is named.
 RECENT_THREADS = 100
@@ -22,11 +23,21 @@ _PREFIX_THREADS = 20_000
 #: Runs of one thread whose ids are compared with a prefix.
 _PREFIX_RUNS = 2_000
 _PAGE = 1_000
+_RUNS_PAGE = 100
 _CONNECTIONS = 8
 _SHORTEST_PREFIX = 6
 _CANDIDATES_SHOWN = 5
 
 Row = dict[str, Any]
+
+#: Metadata that the server sets itself; tables show what people have set.
+_SERVER_KEYS = ("graph_id", "assistant_id", "created_by")
+
+
+def own_metadata(row: Mapping[str, Any]) -> Row:
+    """Return the metadata of a run or a thread that people have set."""
+    metadata = row.get("metadata") or {}
+    return {key: value for key, value in metadata.items() if key not in _SERVER_KEYS}
 
 
 def search_threads(
@@ -53,15 +64,10 @@ def search_crons(
 def _search(
     client: ApiClient, path: str, body: Mapping[str, Any], offset: int, limit: int | None
 ) -> Iterator[Row]:
-    left = limit
-    while left is None or left > 0:
-        size = _PAGE if left is None else min(left, _PAGE)
-        page = client.query(path, {**body, "limit": size, "offset": offset})
-        yield from page
-        if len(page) < size:
-            return
-        offset += size
-        left = None if left is None else left - size
+    def read(size: int, start: int) -> list[Row]:
+        return list(client.query(path, {**body, "limit": size, "offset": start}))
+
+    yield from paged(read, size=_PAGE, offset=offset, limit=limit)
 
 
 def runs_of_thread(
@@ -73,17 +79,13 @@ def runs_of_thread(
     limit: int | None = None,
 ) -> Iterator[Row]:
     """Yield the runs of a thread page by page, from the newest to the first that is too old."""
-    offset, left = 0, limit
-    while left is None or left > 0:
-        size = 100 if left is None else min(left, 100)
-        query = {"limit": size, "offset": offset, "status": status}
+
+    def read(size: int, start: int) -> list[Row]:
+        query = {"limit": size, "offset": start, "status": status}
         page = client.get(f"/threads/{thread_id}/runs", query)
-        young = [row for row in page if timestamp(row.get("created_at")) >= since]
-        yield from young
-        if len(young) < size:
-            return
-        offset += size
-        left = None if left is None else left - size
+        return [row for row in page if timestamp(row.get("created_at")) >= since]
+
+    yield from paged(read, size=_RUNS_PAGE, limit=limit)
 
 
 def runs_of_recent_threads(

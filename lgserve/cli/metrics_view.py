@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -15,6 +15,9 @@ from lgserve.cli.errors import CliError, ExitCode, usage_error
 from lgserve.cli.prometheus_text import Exposition, Series, parse
 
 OURS = "lgserve_"
+_SHOWS_ALL = "lgserve metrics shows all"
+#: How many labels a hint names.
+_SHOWN_VALUES = 6
 Key = tuple[Any, ...]
 
 
@@ -42,9 +45,23 @@ class Selection:
         for name in self.names:
             if any(_is_named(family, name) for family in _families(scrape)):
                 continue
-            near = get_close_matches(name, [short(n) for n in _families(scrape)], n=3, cutoff=0.5)
-            hint = f"did you mean {', '.join(near)}?" if near else "lgserve metrics shows all"
+            near = _similar(name, [short(family) for family in _families(scrape)])
+            hint = f"did you mean {', '.join(near)}?" if near else _SHOWS_ALL
             raise usage_error(f"no metric {name!r}", hint)
+
+    def miss(self, scrape: Exposition) -> str | None:
+        """Say why there is nothing to show of what was asked for; None if there is something."""
+        if self.of(scrape):
+            return None
+        if self.pattern is not None and not self._has_pattern(scrape):
+            return f"no metric matches --filter {self.pattern!r} · {_SHOWS_ALL}"
+        asked = ", ".join(self.names) or f"what matches {self.pattern!r}"
+        there = [text for name in self.names for text in _label_values(name, scrape)]
+        known = f" · there are: {', '.join(there[:_SHOWN_VALUES])}" if there else ""
+        return f"{asked} has no value yet{known}"
+
+    def _has_pattern(self, scrape: Exposition) -> bool:
+        return any(_is_named(family, self.pattern or "*") for family in _families(scrape))
 
     def _wants(self, series: Series) -> bool:
         if self.names and not any(_names_series(name, series) for name in self.names):
@@ -79,8 +96,16 @@ class Tick:
 class Watcher:
     """Looks at a server again and again."""
 
-    def __init__(self, client: ApiClient, selection: Selection, *, summary: bool) -> None:
+    def __init__(
+        self,
+        client: ApiClient,
+        selection: Selection,
+        *,
+        summary: bool,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._client = client
+        self._note = note
         self._selection = selection
         self._summary = summary
         self._before: tuple[float, dict[Key, float]] | None = None
@@ -91,13 +116,15 @@ class Watcher:
         return self._before is not None
 
     def look(self) -> Tick:
-        """Scrape once; unknown names are refused at the first look."""
+        """Scrape once; the first look refuses unknown names, and says when there is nothing."""
         text = self._client.text("/metrics")
         now, moment = time.monotonic(), time.time()
         scrape = parse(text)
         summary = self._read_summary(scrape)
         if self._before is None:
             self._selection.check(scrape)
+            if told := self._selection.miss(scrape):
+                self._note(told)
         values = {item.key: item.value for item in scrape.series}
         rates = _rates(self._before, now, scrape.series)
         self._before = (now, values)
@@ -182,6 +209,29 @@ def _by_family(tick: Tick) -> dict[str, list[Series]]:
 
 def _families(scrape: Exposition) -> list[str]:
     return list(dict.fromkeys((*scrape.names, *(item.name for item in scrape.series))))
+
+
+def _similar(name: str, known: Sequence[str]) -> list[str]:
+    """Return names that look like one, have it in them, or share a word with it; the best first."""
+    wanted = short(name.lower()).partition(".")[0]
+    words = [word for word in wanted.split("_") if len(word) > 2]
+    near = get_close_matches(wanted, known, n=3, cutoff=0.6)
+    near += [other for other in known if wanted and wanted in other]
+    near += [other for other in known if _shares(words, other.split("_"))]
+    return list(dict.fromkeys(near))[:3]
+
+
+def _shares(words: Sequence[str], others: Sequence[str]) -> bool:
+    return any(get_close_matches(word, others, n=1, cutoff=0.8) for word in words)
+
+
+def _label_values(name: str, scrape: Exposition) -> list[str]:
+    """Return how the series of `runs` can be named, for somebody who asked for `runs.eror`."""
+    start = name.rpartition(".")[0]
+    if not start:
+        return []
+    found = [item for item in scrape.series if _is_named(item.name, start)]
+    return [f"{start}.{value}" for item in found for _, value in item.labels if value]
 
 
 def _is_named(family: str, name: str) -> bool:

@@ -9,6 +9,7 @@ place.
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 import traceback
 from collections.abc import Callable
@@ -31,7 +32,7 @@ def command(
     shared: Callable[..., AbstractContextManager[Any]],
     translate: Callable[[Exception], CliError | None] = lambda _: None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register `verb(shared, …)` under a name; `translate` names the errors of the layers below."""
+    """Register `verb(shared, …)` under a name; `translate` puts errors into the command's words."""
 
     def register(verb: Callable[..., None]) -> Callable[..., None]:
         own = {item.name: item for item in _parameters(verb)[1:]}
@@ -79,7 +80,7 @@ class _Reporting:
     def __exit__(self, kind: Any, exc: BaseException | None, trace: Any) -> None:
         if not isinstance(exc, Exception):
             return
-        error = exc if isinstance(exc, CliError) else self._translate(exc)
+        error = self._translate(exc) or (exc if isinstance(exc, CliError) else None)
         if error is None:
             return
         if self._debug:
@@ -88,17 +89,19 @@ class _Reporting:
         raise typer.Exit(error.exit_code) from exc
 
 
-def parse_seconds(text: str) -> float:
-    """Read a duration: 30s, 5m, 2h, 7d, 250ms or a bare number of seconds."""
+def parse_seconds(text: str, option: str | None = None) -> float:
+    """Read a duration: 30s, 5m, 2h, 7d, 250ms or a bare number of seconds; never nothing."""
     number = text.strip().lower()
     unit = next((name for name in ("ms", "s", "m", "h", "d") if number.endswith(name)), "")
     try:
         seconds = float(number.removesuffix(unit)) * (_SECONDS[unit] if unit else 1.0)
     except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < 1e10:
-        raise usage_error(f"{text!r} is not a duration", "write it as 30s, 5m, 2h or 7d")
-    return seconds
+        seconds = math.nan
+    if 0 < seconds < 1e10:
+        return seconds
+    what = f"{option} {text!r}" if option else repr(text)
+    why = ": it must be more than 0" if seconds <= 0 else ""
+    raise usage_error(f"{what} is not a duration{why}", "write it as 30s, 5m, 2h or 7d")
 
 
 def parse_pairs(option: str, pairs: list[str]) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from typing import Annotated
 
 import typer
 
-from lgserve.cli.environment import ClientEnvironment, ColorChoice
+from lgserve.cli.environment import ClientEnvironment
 from lgserve.cli.errors import CliError, ExitCode, usage_error
 from lgserve.cli.options import parse_seconds
+from lgserve.cli.shared_options import Color, Config, Debug
 from lgserve.core.errors import ConfigurationError, LgserveError
 from lgserve.settings import ServerFlags, Settings, load_settings
 
@@ -32,10 +33,7 @@ class ServerOptions:
 
 @contextmanager
 def server_options(
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="Config file or its folder. [env: LGSERVE_CONFIG]"),
-    ] = None,
+    config: Config = None,
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
     port: Annotated[
         int | None,
@@ -76,11 +74,9 @@ def server_options(
     exit_after: Annotated[
         str | None, typer.Option("--exit-after", help="Stop after this time, for tests.")
     ] = None,
-    color: Annotated[ColorChoice, typer.Option("--color", help="Colour.")] = "auto",
+    color: Color = "auto",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
-    debug: Annotated[  # noqa: ARG001 - read where errors are reported
-        bool, typer.Option("--debug", help="Show tracebacks.")
-    ] = False,
+    debug: Debug = False,  # noqa: ARG001 - read where errors are reported
 ) -> Iterator[ServerOptions]:
     """Collect what the command line says about the server."""
     yield ServerOptions(

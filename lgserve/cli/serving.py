@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -37,6 +38,11 @@ def serve_here(
         return run_server(settings, listener, lambda report: announce(dataclasses.asdict(report)))
     finally:
         logging.shutdown()
+
+
+def leave_when_told() -> None:
+    """End cleanly at SIGTERM, until the server listens to signals: there is nothing to drain."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
 def require_debugger() -> None:

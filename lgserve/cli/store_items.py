@@ -10,6 +10,7 @@ from lgserve.cli.arguments import dotted
 from lgserve.cli.client import ApiClient
 from lgserve.cli.errors import CliError, ExitCode
 from lgserve.cli.output import Column, Noun, Row
+from lgserve.cli.paging import paged
 
 _PAGE = 500
 
@@ -38,17 +39,13 @@ def search_items(
     client: ApiClient, body: Mapping[str, Any], *, offset: int = 0, limit: int | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield items page by page; looking at items does not keep them alive."""
-    left = limit
-    while left is None or left > 0:
-        size = _PAGE if left is None else min(left, _PAGE)
-        page = client.query(
-            "/store/items/search", {"refresh_ttl": False, **body, "limit": size, "offset": offset}
-        )["items"]
-        yield from page
-        if len(page) < size:
-            return
-        offset += size
-        left = None if left is None else left - size
+    asked = {"refresh_ttl": False, **body}
+
+    def read(size: int, start: int) -> list[dict[str, Any]]:
+        page = {**asked, "limit": size, "offset": start}
+        return list(client.query("/store/items/search", page)["items"])
+
+    yield from paged(read, size=_PAGE, offset=offset, limit=limit)
 
 
 def items_in(client: ApiClient, namespace: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -94,6 +91,18 @@ def missing_item(client: ApiClient, namespace: Sequence[str], key: str) -> CliEr
         code="E_NOT_FOUND",
         exit_code=ExitCode.NOT_FOUND,
         hint=about + more,
+    )
+
+
+def switched_off(exc: Exception) -> CliError | None:
+    """Put it into words when a server has no store: its searches and writes never answer 404."""
+    if not isinstance(exc, CliError) or exc.status != 404 or "/store/" not in (exc.url or ""):
+        return None
+    return CliError(
+        "the store is switched off on this server",
+        code="E_NOT_FOUND",
+        exit_code=ExitCode.NOT_FOUND,
+        hint="http.disable_store in its config does that · lgserve info shows what is on",
     )
 
 

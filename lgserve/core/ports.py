@@ -370,7 +370,7 @@ class RunEvents(Protocol):
         ...
 
     def last_number(self, thread_id: str) -> int:
-        """Return a number below those of all events to come, and not below those stored."""
+        """Return a number below those of all events to come, and near the last one's."""
         ...
 
     def delete_before(self, moment: str) -> int:
@@ -397,10 +397,6 @@ class RunRequests(Protocol):
 
     def find_result(self, run_id: str) -> RunResult | None:
         """Return what such a run came to, or None."""
-        ...
-
-    def forget(self, key: RequestKey) -> None:
-        """Remove the note: what the request created was taken back."""
         ...
 
     def delete_before(self, moment: str) -> int:

@@ -48,9 +48,7 @@ async def stream_events(
     """
     rest = {name: value for name, value in options.items() if name not in _OWNED}
     with suppress_langchain_beta_warning():
-        run = await graph.astream_events(
-            given, config, version="v3", transformers=[_Tap], **rest
-        )
+        run = await graph.astream_events(given, config, version="v3", transformers=[_Tap], **rest)
 
     async def read() -> None:
         async for event in run:

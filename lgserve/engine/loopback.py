@@ -15,7 +15,7 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -29,18 +29,14 @@ import langgraph_sdk.client as sdk_client
 from langgraph_sdk._shared.utilities import _registered_transports
 from langgraph_sdk.client import SyncLangGraphClient
 
-from lgserve.core.errors import UnauthorizedError
-from lgserve.core.models import Run, Scope
-from lgserve.core.principals import Action, IncomingRequest, Principal, Resource
+from lgserve.core.models import Run
+from lgserve.core.principals import Principal
+from lgserve.engine.tickets import TICKET, TicketAuthenticator
 
 if TYPE_CHECKING:
     from lgserve.core.ports import Authenticator
     from lgserve.engine.user_loop import UserLoopThread
 
-#: The header that carries a ticket.
-TICKET = "x-lgserve-ticket"
-#: What says who calls; what the SDK takes from the environment does not count.
-_CREDENTIALS = ("authorization", "cookie", "x-api-key")
 _RUN_CREATION = re.compile(r"/threads/([^/]+)/runs/(?:wait|stream)")
 #: Requests that are answered when a run has ended, or as it goes on.
 _WAITING = re.compile(r"/(?:wait|join|stream|events)$")
@@ -155,7 +151,7 @@ class Loopback:
 
     def guarded(self, authenticator: Authenticator) -> Authenticator:
         """Return an authenticator that knows who calls from here."""
-        return _TicketAuthenticator(authenticator, self._tickets)
+        return TicketAuthenticator(authenticator, self._tickets)
 
     def lend_slot(self) -> None:
         """Let another run have a caller's slot; from any thread."""
@@ -295,38 +291,6 @@ class _SyncStream(httpx.SyncByteStream):
         """Let go of the connection."""
         self._wait.end()
         self._inner.close()
-
-
-class _TicketAuthenticator:
-    """Knows who calls from this process, and asks another authenticator about everybody else."""
-
-    def __init__(
-        self, authenticator: Authenticator, tickets: Mapping[str, Principal | None]
-    ) -> None:
-        self._others = authenticator
-        self._tickets = tickets
-
-    async def authenticate(self, request: IncomingRequest) -> Principal:
-        """Return the user of the run that calls, unless the call has credentials of its own."""
-        ticket = request.headers.get(TICKET, "")
-        if ticket not in self._tickets or any(name in request.headers for name in _CREDENTIALS):
-            return await self._others.authenticate(request)
-        principal = self._tickets[ticket]
-        if principal is None:
-            raise UnauthorizedError(
-                "Code outside of a run calls as nobody: give get_client() an api_key or headers"
-            )
-        return principal
-
-    async def authorize(
-        self, principal: Principal, resource: Resource, action: Action, value: dict[str, Any]
-    ) -> Scope:
-        """Ask the other authenticator."""
-        return await self._others.authorize(principal, resource, action, value)
-
-    def scope(self, principal: Principal) -> Scope:
-        """Ask the other authenticator."""
-        return self._others.scope(principal)
 
 
 # ---------------------------------------------------------------- the SDK's clients

@@ -17,7 +17,7 @@ from langgraph.runtime import RunControl
 
 from lgserve import jsonio
 from lgserve.core.errors import StorageError
-from lgserve.core.models import EVERYTHING, Json, Run, RunResult, Settlement
+from lgserve.core.models import EVERYTHING, Run, RunResult, Settlement
 from lgserve.engine.endings import outcome_of, result_of, settlement
 from lgserve.engine.executor import Execution, Outcome, RunExecutor
 from lgserve.engine.failures import error_object
@@ -32,7 +32,13 @@ from lgserve.engine.run_records import (
 from lgserve.engine.stream_modes import frame
 from lgserve.engine.tasks import TaskSet
 from lgserve.metrics import ACTIVE_RUNS
-from lgserve.services.results import error_result, given_up_result
+from lgserve.services.results import (
+    DELETED,
+    error_of,
+    error_result,
+    keep_results,
+    lost_result,
+)
 
 if TYPE_CHECKING:
     from lgserve.core.ports import Checkpointers, Clock, RunStreams, Storage, Transaction
@@ -169,7 +175,7 @@ class RunWorker:
         """Take back what dead owners left; only when no other process uses the database."""
         limit = self._options.max_attempts
         lost = await self._storage.write(
-            lambda tx: _keep_results(tx, tx.runs.requeue_all_except([], limit))
+            lambda tx: keep_results(tx, tx.runs.requeue_all_except([], limit))
         )
         await self._refresh_settled(lost)
         return lost
@@ -256,7 +262,7 @@ class RunWorker:
         limit = self._options.max_attempts
         with contextlib.suppress(StorageError):  # the next claim will say so
             lost = await self._storage.write(
-                lambda tx: _keep_results(tx, tx.runs.requeue_expired(limit))
+                lambda tx: keep_results(tx, tx.runs.requeue_expired(limit))
             )
             await self._refresh_settled(lost)
 
@@ -265,16 +271,16 @@ class RunWorker:
         for run in lost:
             if run.status == "pending":
                 continue
-            if run.error is not None:
-                await self._log_error(run, run.error)
+            await self._end_log(run)
             if not run.temporary:
                 await self._state.refresh(run.thread_id, EVERYTHING, error=run.error)
 
-    async def _log_error(self, run: Run, error: Json) -> None:
+    async def _end_log(self, run: Run) -> None:
         """End the log of a run that nobody executes any more."""
-        log = await self._streams.resume(replace(run, resumed=True))
-        log.append(*frame("error", error))
-        await self._streams.close(run.run_id, error_result(error, run.status))
+        if run.error is not None:
+            log = await self._streams.resume(replace(run, resumed=True))
+            log.append(*frame("error", run.error))
+        await self._streams.close(run.run_id, lost_result(run))
 
     def _beat(self) -> None:
         """Keep the leases of what executes, from a thread, whatever the loops do."""
@@ -393,6 +399,9 @@ class RunWorker:
         if outcome.kind == "stopped" and outcome.values is None:
             await self._look_again(run, end)
         count_end(run.graph_id, elapsed_seconds(active.start), end.error)
+        gone = error_of(result) if result.reason == DELETED else None
+        if gone is not None:
+            execution.log.append(*frame("error", gone))
         await self._streams.close(run.run_id, result)
         record_end(run, active.start, end, outcome, execution.events)
         return following
@@ -428,11 +437,3 @@ class RunWorker:
         error = jsonio.dumps({"error": "TimeoutError", "message": message})
         execution.log.append(*frame("error", error))
         return replace(outcome, error=error)
-
-
-def _keep_results(tx: Transaction, lost: list[Run]) -> list[Run]:
-    """Keep what lost runs came to that are gone with their end."""
-    for run in lost:
-        if run.temporary and run.status != "pending":
-            tx.requests.keep_result(run.run_id, given_up_result(run))
-    return lost

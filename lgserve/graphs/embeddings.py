@@ -36,8 +36,10 @@ def _model(embed: str, exc: Exception | None) -> Any:
         module = importlib.import_module("langchain.embeddings")
     except ImportError:
         reason = str(exc) if exc is not None else f'"{embed}" is a model'
+        provider = embed.partition(":")[0].replace("_", "-")
+        install = f" (pip install langchain langchain-{provider})" if exc is None else ""
         raise GraphLoadError(
-            f"{reason}; a provider:model needs langchain, which is not installed"
+            f"{reason}; a provider:model needs langchain, which is not installed{install}"
         ) from exc
     init_embeddings: Callable[[str], Any] = module.init_embeddings
     return init_embeddings(embed)

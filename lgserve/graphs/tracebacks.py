@@ -6,7 +6,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from traceback import FrameSummary
 from typing import Any
@@ -18,6 +18,7 @@ _LIBRARY_FOLDERS = {"site-packages", "dist-packages"}
 _MAX_FRAMES = 5
 _MAX_TEXT_LINES = 15
 _MAX_CHAIN = 10
+_PUBLIC_HINT = "The server's log tells more, and /info to who sends a key"
 
 #: Modules whose distribution has another name than theirs.
 _DISTRIBUTIONS = {
@@ -61,6 +62,8 @@ class GraphErrorInfo:
     hint: str | None
     #: the whole traceback, for `-v`
     full_text: str
+    #: the same for people nobody knows: files and the class, no words that may hold a secret
+    public_text: str
 
     @property
     def summary(self) -> str:
@@ -71,7 +74,15 @@ class GraphErrorInfo:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as `/info` shows it; the whole traceback is for the log only."""
-        return {key: value for key, value in asdict(self).items() if key != "full_text"}
+        shown = asdict(self)
+        del shown["full_text"], shown["public_text"]
+        return shown
+
+    def public_json(self) -> dict[str, Any]:
+        """Return it as `/info` shows it to people nobody knows."""
+        frames = tuple(asdict(replace(frame, code="")) for frame in self.frames)
+        told = {"message": self.exception, "text": self.public_text, "hint": _PUBLIC_HINT}
+        return {**self.to_json(), **told, "frames": frames}
 
 
 def describe_error(
@@ -88,6 +99,7 @@ def describe_error(
         text=_text(frames, error, message),
         hint=_hint(error, frames, project),
         full_text="".join(traceback.format_exception(error)),
+        public_text=_public_text(frames, error, project),
     )
 
 
@@ -164,6 +176,17 @@ def _text(frames: Sequence[UserFrame], error: BaseException, message: str) -> st
     told = _told(type(error).__name__, message)
     lines.extend(told[:room] if len(told) <= room else [*told[: room - 1], "..."])
     return "\n".join(lines)
+
+
+def _public_text(frames: Sequence[UserFrame], error: BaseException, project: _Project) -> str:
+    """Name class and files; of the messages, only ours are known to hold nothing else."""
+    lines = [f'File "{frame.file}", line {frame.line}' for frame in frames[-_MAX_FRAMES:]]
+    words = ""
+    if type(error) is GraphLoadError:
+        words = f": {error.message}"
+        for folder in project.folders:
+            words = words.replace(f"{folder}/", "").replace(str(folder), ".")
+    return "\n".join([*lines, f"{type(error).__name__}{words}"])
 
 
 def _told(exception: str, message: str) -> list[str]:

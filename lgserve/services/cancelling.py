@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lgserve.core.models import EVERYTHING, Run
-from lgserve.services.results import unstarted_result
+from lgserve.services.following import told_event
+from lgserve.services.results import DELETED, error_of, unstarted_result
 
 if TYPE_CHECKING:
     from lgserve.core.ports import RunStreams, Storage, Transaction, Worker
@@ -54,8 +55,17 @@ class Canceller:
         if run.status == "running":
             self.worker.cancel_requested(run)
         else:
-            await self.streams.close(run.run_id, unstarted_result(run))
+            await self._end(run)
             self.worker.run_queued()
+
+    async def _end(self, run: Run) -> None:
+        """Tell those who wait for a pending run; one that goes has no other end to look up."""
+        result = unstarted_result(run)
+        error = error_of(result) if run.cancel_reason == DELETED else None
+        if error is not None:
+            told = told_event("error", error, 0)
+            self.streams.open(run).append(told.name, told.frame)
+        await self.streams.close(run.run_id, result)
 
     async def wait(self, runs: Sequence[Run], seconds: float) -> None:
         """Return when these runs have ended, at most after `seconds`."""
@@ -81,4 +91,4 @@ class Canceller:
 
     async def _stop(self, run_ids: Sequence[str], action: CancelAction) -> None:
         if run_ids:
-            await self.wait(await self.cancel(run_ids, action, "deleted"), _STOP_SECONDS)
+            await self.wait(await self.cancel(run_ids, action, DELETED), _STOP_SECONDS)

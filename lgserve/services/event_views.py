@@ -1,6 +1,6 @@
 """A run's log as events of protocol v2, told at read time. Pure.
 
-Logs of runs that were started through protocol v2 hold its events already and only get the envelope;
+Logs of runs that were started through protocol v2 hold its events already and get the envelope;
 logs of other runs hold frames of stream modes, of which values, updates, custom events, tasks and
 checkpoints can be told. How the run began and ended is told from the run itself.
 """
@@ -16,13 +16,13 @@ from lgserve import jsonio
 from lgserve.core.event_names import event_base
 from lgserve.core.models import EVENTS_OF_RUN, Run, StreamEvent
 from lgserve.core.protocol_frames import (
-    FLAG,
     PAUSED,
     data_of,
     params_of,
     payload_of,
     request_of,
 )
+from lgserve.services.protocol_logs import is_of_protocol
 from lgserve.services.protocol_messages import with_plain_messages
 
 #: Numbers that one frame of another protocol may take: requests for input stand before values.
@@ -70,7 +70,7 @@ class RunView:
     def __init__(self, run: Run, base: int) -> None:
         self._run = run
         self._base = base
-        self._native = bool(jsonio.loads(run.kwargs).get(FLAG))
+        self._native = is_of_protocol(run)
         self._last = 0
         #: The last frame of which something was told, and its last part.
         self._part = (0, 0)
@@ -200,7 +200,7 @@ def number_in(run: Run, base: int, frame: int, part: int) -> int:
     """Return the number of an event by the figures of its id; frame 0 is the end of the run."""
     if frame == 0:
         return base + EVENTS_OF_RUN - 1
-    return base + frame * (1 if jsonio.loads(run.kwargs).get(FLAG) else _SPREAD) + part
+    return base + frame * (1 if is_of_protocol(run) else _SPREAD) + part
 
 
 def _params(namespace: tuple[str, ...], moment: int, data: bytes) -> bytes:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def is_of_protocol(run: Run) -> bool:
     """Tell whether a run's log is written for protocol v2."""
-    return FLAG.encode() in run.kwargs and bool(jsonio.loads(run.kwargs).get(FLAG))
+    return run.kwargs.find(FLAG.encode()) >= 0 and bool(jsonio.loads(run.kwargs).get(FLAG))
 
 
 def readable_log(run: Run, events: Follower) -> Follower:
@@ -33,10 +33,6 @@ class _OtherProtocol:
     @property
     def epoch(self) -> int:
         return self._events.epoch
-
-    @property
-    def position(self) -> int | None:
-        return self._events.position
 
     def __aiter__(self) -> _OtherProtocol:
         return self

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lgserve import jsonio
 from lgserve.core.models import EMPTY_OBJECT, Json, Run, RunResult
 
-#: What the reference answers to those who wait for a run that was rolled back.
-_ROLLED_BACK = {"error": "HTTPException", "message": "404: Run not found"}
+if TYPE_CHECKING:
+    from lgserve.core.ports import Transaction
+
+#: What the reference answers to those who wait for a run that goes.
+_GONE = {"error": "HTTPException", "message": "404: Run not found"}
+#: The reason of a run that ended because it, or its thread, was deleted.
+DELETED = "deleted"
 _ERROR = b'{"__error__":'
 
 
@@ -16,21 +23,29 @@ def error_result(error: Json, status: str = "error", reason: str | None = None) 
     return RunResult(body=body, status=status, reason=reason)  # type: ignore[arg-type]
 
 
-def rolled_back_result(reason: str | None = None) -> RunResult:
-    """Return the answer for a run that was rolled back."""
-    return error_result(jsonio.dumps(_ROLLED_BACK), "deleted", reason)
+def gone_result(reason: str | None = None) -> RunResult:
+    """Return the answer for a run that was rolled back or deleted."""
+    return error_result(jsonio.dumps(_GONE), "deleted", reason)
 
 
 def unstarted_result(run: Run) -> RunResult:
     """Return the answer for a run that was cancelled before it started."""
-    if run.cancel_action == "rollback":
-        return rolled_back_result(run.cancel_reason)
+    if run.cancel_action == "rollback" or run.cancel_reason == DELETED:
+        return gone_result(run.cancel_reason)
     return RunResult(body=EMPTY_OBJECT, status="interrupted", reason=run.cancel_reason)
 
 
-def given_up_result(run: Run) -> RunResult:
-    """Return the answer for a run that ended when its process had died."""
-    return unstarted_result(run) if run.error is None else error_result(run.error, run.status)
+def keep_results(tx: Transaction, lost: list[Run]) -> list[Run]:
+    """Keep what runs of a dead process came to that are gone with their end; return all of them."""
+    for run in lost:
+        if run.temporary and run.status != "pending":
+            tx.requests.keep_result(run.run_id, lost_result(run))
+    return lost
+
+
+def lost_result(run: Run) -> RunResult:
+    """Return the answer for a run that was given up, not put back, when its process had died."""
+    return error_result(run.error, run.status) if run.error else unstarted_result(run)
 
 
 def end_reason(run: Run) -> str | None:

@@ -22,7 +22,7 @@ from lgserve.core.vocabulary import ACTIVE_RUN_STATUSES
 from lgserve.services.creating import EFFECT_SECONDS, RunCreator, to_its_end
 from lgserve.services.following import EndingFollower, LateFollower, told_event
 from lgserve.services.protocol_logs import readable_log
-from lgserve.services.results import end_reason, error_of, error_result, rolled_back_result
+from lgserve.services.results import end_reason, error_of, error_result, gone_result
 from lgserve.services.threads import thread_not_found
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class RunService:
         """Return what a run that has ended came to: its own result, not its thread's of today."""
         ended, kept = await self._ended(run.run_id)
         if ended is None:
-            return kept or rolled_back_result()
+            return kept or gone_result()
         reason = end_reason(ended)
         if ended.error is not None:
             return error_result(ended.error, ended.status, reason)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from lgserve import jsonio
 from lgserve.core.clock import to_iso
 from lgserve.core.errors import BadRequestError, CommandError, NotFoundError
 from lgserve.core.models import EVERYTHING, Run, Scope, StreamEvent, Thread
-from lgserve.core.protocol_frames import FLAG, PAUSED, data_of, payload_of
+from lgserve.core.protocol_frames import PAUSED, data_of, payload_of
+from lgserve.services.protocol_logs import is_of_protocol
 
 if TYPE_CHECKING:
     from lgserve.core.ports import Clock, RunStreams, Storage, Transaction
@@ -34,6 +36,7 @@ class ThreadCommands:
     streams: RunStreams
     state: ThreadStateService
     clock: Clock
+    _answering: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def pending_interrupts(self, thread_id: str, scope: Scope) -> set[str]:
         """Return the ids of the interrupts that wait for an answer.
@@ -54,6 +57,10 @@ class ThreadCommands:
         now = to_iso(self.clock.now())
         runs = await self.storage.lookup(lambda tx: tx.runs.in_flight(thread_id))
         return [run for run in runs if run.due_at <= now]
+
+    def answering(self, thread_id: str) -> asyncio.Lock:
+        """Return what holds back a second answer until the first one's run is there."""
+        return self._answering.setdefault(thread_id, asyncio.Lock())
 
     async def waits_for_input(self, thread_id: str, scope: Scope) -> set[str]:
         """Return the ids of the interrupts of a thread that is at rest."""
@@ -88,7 +95,7 @@ class ThreadCommands:
         run, events = await self.storage.read(work)
         if run is None:
             raise CommandError("no_such_run", "No active run is bound to this thread.")
-        native = bool(jsonio.loads(run.kwargs).get(FLAG))
+        native = is_of_protocol(run)
         paused = any(event.name == PAUSED for event in events)
         status = _STATUSES.get(run.status, "failed")
         root = _node([], "interrupted" if paused and status == "completed" else status)
@@ -120,6 +127,8 @@ class ThreadCommands:
                 raise
             raise CommandError("no_such_namespace", exc.message) from None
         state = jsonio.loads(text)
+        if namespace and state["checkpoint_id"] is None:
+            raise CommandError("no_such_namespace", f"Unknown namespace: {list(namespace)}")
         values = state["values"] if isinstance(state["values"], dict) else {}
         if keys is not None:
             values = {key: values[key] for key in keys if key in values}
@@ -226,4 +235,3 @@ def _summary(state: Mapping[str, Any], next_of: Mapping[str, Sequence[str]]) -> 
         **made_by,
         "metadata": told,
     }
-

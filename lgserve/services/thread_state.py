@@ -24,8 +24,9 @@ from lgserve.core.errors import (
 )
 from lgserve.core.models import EVERYTHING, Json, Run, Scope, Thread
 from lgserve.core.principals import Principal
-from lgserve.services.histories import for_history
+from lgserve.services.histories import for_history, states_of
 from lgserve.services.state_view import (
+    as_updates,
     empty_view,
     interrupts_by_task,
     selected,
@@ -132,9 +133,7 @@ class ThreadStateService:
         async def work() -> Json:
             async with self._graph(thread, config, "threads.read", user) as graph:
                 reading = for_history(graph, self.checkpointers.watched)
-                states = reading.aget_state_history(
-                    config, filter=metadata, before=earlier, limit=limit
-                )
+                states = states_of(reading, config, metadata=metadata, before=earlier, limit=limit)
                 return await _of_subgraph(_encoded(states, select))
 
         return await self.user_loop.run(work)
@@ -178,7 +177,7 @@ class ThreadStateService:
 
         async def work() -> tuple[Json, Json, Json, bool, Json | None]:
             async with self._graph(thread, config, "threads.update", user) as graph:
-                values = _as_updates(update.values)
+                values = as_updates(update.values)
                 new = await _user_errors(graph.aupdate_state(config, values, update.as_node))
                 snapshot = await graph.aget_state(thread_config(thread_id, {}))
                 return (
@@ -392,17 +391,6 @@ async def _of_subgraph(read: Awaitable[T]) -> T:
 
 def _named(runs: Sequence[Run]) -> str:
     return ", ".join(f"{run.run_id} ({run.status})" for run in runs)
-
-
-def _as_updates(values: Any) -> Any:
-    """Return values as LangGraph takes them; a list of pairs arrives as a list of lists."""
-    if isinstance(values, list) and values and all(_is_pair(item) for item in values):
-        return [tuple(item) for item in values]
-    return values
-
-
-def _is_pair(item: Any) -> bool:
-    return isinstance(item, list) and len(item) == 2 and isinstance(item[0], str)
 
 
 async def _user_errors(update: Awaitable[T]) -> T:

@@ -3,7 +3,8 @@
 Callers hand the writer a function; the thread runs all that wait in one transaction and commits
 once. Each function has a savepoint of its own, so that one failure fails one caller. WAL lets
 readers go on meanwhile. What was answered survives `kill -9` (with `synchronous = FULL` also a
-loss of power).
+loss of power). A write of a few rows may be carried out on its caller's thread while the writer has
+nothing to do; what takes long, syncing and copying the WAL back, is always the writer's.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ Work = Callable[[sqlite3.Connection], Any]
 
 _BATCH = 256
 _READERS = 3
+#: How long the writer waits for another process's transaction; a caller's thread does not wait.
+_PATIENCE_MS = 10_000
+#: Size at which the WAL is copied back into the file, and what it is cut to then.
+_WAL_BYTES = 4 * 1024 * 1024
+_WAL_KEPT_BYTES = 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -53,6 +59,7 @@ class SqliteDatabase:
         #: None keeps the file in a temporary folder that goes with `close`.
         self._temporary = folder is None
         self._folder = folder or Path(tempfile.mkdtemp(prefix="lgserve-"))
+        self._wal = self.path.with_name(f"{self.path.name}-wal")
         self._synchronous = synchronous
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._local = threading.local()
@@ -60,6 +67,10 @@ class SqliteDatabase:
         self._lock = threading.Lock()
         self._submitted = 0
         self._completed = 0
+        #: Held by whoever uses the writer's connection.
+        self._writing = threading.Lock()
+        self._writer: sqlite3.Connection | None = None
+        self._patience_ms = _PATIENCE_MS
         self._thread: threading.Thread | None = None
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="lgserve-reader")
 
@@ -86,8 +97,10 @@ class SqliteDatabase:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             connection = self._connect()
             migrate(connection)
+            connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
         except (OSError, sqlite3.Error) as exc:
             raise StorageError(f"cannot open the database {self.path}: {exc}") from exc
+        self._writer = connection
         self._thread = threading.Thread(
             target=self._write_forever, args=(connection,), name="lgserve-writer", daemon=True
         )
@@ -98,7 +111,7 @@ class SqliteDatabase:
         if self._thread is not None:
             self._jobs.put(None)
             self._thread.join()
-            self._thread = None
+            self._thread = self._writer = None
         self._pool.shutdown()
         with self._lock:
             connections, self._connections = self._connections, []
@@ -113,6 +126,16 @@ class SqliteDatabase:
         future: asyncio.Future[T] = loop.create_future()
         self._submit(_Job(work, future, loop))
         return await future
+
+    async def write_few(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """As `write`, for a few rows by key, where a hop to the writer and back costs more."""
+        if self._synchronous == "normal" and self._writing.acquire(blocking=False):
+            try:
+                if self._writer is not None and self.is_settled() and self._begin(self._writer):
+                    return self._write_here(self._writer, work)
+            finally:
+                self._writing.release()
+        return await self.write(work)
 
     def write_sync(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """As `write`, for a caller in a thread: blocks until the work is committed."""
@@ -174,17 +197,52 @@ class SqliteDatabase:
             self._connections.append(connection)
         add_functions(connection)
         for pragma in (
-            "busy_timeout = 10000",
+            f"busy_timeout = {_PATIENCE_MS}",
             "journal_mode = WAL",
             f"synchronous = {'OFF' if self._temporary else self._synchronous}",
             "foreign_keys = ON",
             "temp_store = MEMORY",
             "cache_size = -8000",
-            "journal_size_limit = 1048576",
-            "wal_autocheckpoint = 500",
+            f"journal_size_limit = {_WAL_KEPT_BYTES}",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
         return connection
+
+    def _begin(self, connection: sqlite3.Connection) -> bool:
+        """Begin a transaction at once; False if another process has one."""
+        self._wait_at_most(connection, 0)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error:
+            return False
+        return True
+
+    def _write_here(
+        self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]
+    ) -> T:
+        try:
+            result = work(connection)
+            connection.execute("COMMIT")
+        except BaseException as exc:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            if isinstance(exc, sqlite3.Error):
+                raise _refused(exc) from exc
+            raise
+        if self._wal_is_large():
+            self._submit(_Job(lambda _: None, None, None))
+        return result
+
+    def _wait_at_most(self, connection: sqlite3.Connection, milliseconds: int) -> None:
+        if self._patience_ms != milliseconds:
+            connection.execute(f"PRAGMA busy_timeout = {milliseconds}").fetchall()
+            self._patience_ms = milliseconds
+
+    def _wal_is_large(self) -> bool:
+        try:
+            return self._wal.stat().st_size > _WAL_BYTES
+        except OSError:
+            return False
 
     def _submit(self, job: _Job) -> int:
         with self._lock:  # around both: tickets count in the order of the queue
@@ -203,10 +261,19 @@ class SqliteDatabase:
                         stop = True
                         break
                     batch.append(following)
-            self._commit(connection, batch)
+            with self._writing:
+                self._wait_at_most(connection, _PATIENCE_MS)
+                self._commit(connection, batch)
             self._deliver(batch)
+            self._copy_back(connection)
             if stop:
                 return
+
+    def _copy_back(self, connection: sqlite3.Connection) -> None:
+        """Copy a large WAL into the file; the next write begins it anew."""
+        if self._wal_is_large():
+            with self._writing, contextlib.suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _commit(self, connection: sqlite3.Connection, batch: list[_Job]) -> None:
         """Run a batch in one transaction; a failing commit fails every job in it."""
@@ -220,7 +287,7 @@ class SqliteDatabase:
                 connection.execute("ROLLBACK")
             for job in batch:
                 if job.error is None:
-                    job.error = StorageError(f"the database refused a write: {exc}")
+                    job.error = _refused(exc)
                     _report(job)
 
     def _deliver(self, batch: list[_Job]) -> None:
@@ -246,6 +313,10 @@ def _run_in_savepoint(connection: sqlite3.Connection, job: _Job) -> None:
     connection.execute("RELEASE job")
     if job.error is not None:
         _report(job)
+
+
+def _refused(error: sqlite3.Error) -> StorageError:
+    return StorageError(f"the database refused a write: {error}")
 
 
 def _carriable(error: BaseException) -> BaseException:

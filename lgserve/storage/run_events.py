@@ -89,12 +89,14 @@ class SqliteRunEvents:
         if row is None:
             return None
         epoch, run_id, active = row
-        return ThreadPosition(epoch, self.last_seq(run_id)) if active else (
-            ThreadPosition(epoch + 1, 0)
+        return (
+            ThreadPosition(epoch, self.last_seq(run_id))
+            if active
+            else (ThreadPosition(epoch + 1, 0))
         )
 
     def last_number(self, thread_id: str) -> int:
-        """Return a number that no event to come has, and none of another run than the active."""
+        """Return a number below those of all events to come."""
         row = self._db.execute(
             "SELECT run_id, event_base FROM runs WHERE thread_id = ? AND epoch > 0"
             " AND status IN ('pending', 'running') ORDER BY epoch DESC LIMIT 1",

@@ -57,12 +57,6 @@ class SqliteRunRequests:
         ).fetchone()
         return None if row is None else RunResult(body=Json(row[0]), status=row[1], reason=row[2])
 
-    def forget(self, key: RequestKey) -> None:
-        """Remove a key: what it created was taken back."""
-        self._db.execute(
-            "DELETE FROM run_requests WHERE owner = ? AND key = ?", (key.owner, key.name)
-        )
-
     def delete_before(self, moment: str) -> int:
         """Remove what was answered before the moment."""
         return self._db.execute("DELETE FROM run_requests WHERE created_at < ?", (moment,)).rowcount

@@ -17,9 +17,16 @@ from lgserve.core.run_policy import may_retry, settled_status, thread_status
 from lgserve.core.vocabulary import ACTIVE_RUN_STATUSES
 from lgserve.storage.checkpoints import delete_checkpoints_of_runs
 from lgserve.storage.filters import Where
-from lgserve.storage.seals import PLAIN, Seals
+from lgserve.storage.run_rows import (
+    COLUMNS,
+    QUALIFIED,
+    left_state,
+    of_thread,
+    parameters_of,
+    run_of,
+)
+from lgserve.storage.seals import PLAIN
 from lgserve.storage.thread_lifetimes import VISIBLE
-from lgserve.storage.threads import kept_values
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,14 +35,6 @@ if TYPE_CHECKING:
     from lgserve.core.ports import Clock, HearsOfEnds, Threads
     from lgserve.core.vocabulary import CancelAction, RunStatus
 
-_COLUMNS = (
-    "run_id, thread_id, assistant_id, graph_id, status, metadata, kwargs, multitask_strategy,"
-    " created_at, updated_at, due_at, attempt, epoch, cancel_action, cancel_reason, error,"
-    " checkpoint_id, temporary, resumable, user"
-)
-#: The values of a run in the order of the columns, which are named as its members.
-_parameters = attrgetter(*_COLUMNS.replace(" ", "").split(","))
-_QUALIFIED = ", ".join(f"runs.{name.strip()}" for name in _COLUMNS.split(","))
 #: A run goes with its thread, in the moment in which that expires.
 _OF_VISIBLE_THREAD = (
     f"EXISTS (SELECT 1 FROM threads WHERE threads.thread_id = runs.thread_id AND {VISIBLE})"
@@ -68,7 +67,7 @@ class SqliteRuns:
             return self._one(f"SELECT {{columns}} FROM runs{where.sql}", *where.parameters)
         where.add_scope("threads.metadata", scope)
         rows = self._all(
-            f"SELECT {_QUALIFIED} FROM runs JOIN threads USING (thread_id){where.sql}",
+            f"SELECT {QUALIFIED} FROM runs JOIN threads USING (thread_id){where.sql}",
             *where.parameters,
         )
         return rows[0] if rows else None
@@ -77,8 +76,8 @@ class SqliteRuns:
         """Add a pending run, make its thread busy, claim it if asked and possible."""
         self._threads.adopt_default_ttl(run.thread_id)
         self._db.execute(
-            f"INSERT INTO runs ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            _parameters(self._sealed(run)),
+            f"INSERT INTO runs ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            parameters_of(self._sealed(run)),
         )
         self._db.execute(
             "UPDATE threads SET status = 'busy', config = ?, metadata = ?, updated_at = ?"
@@ -142,7 +141,7 @@ class SqliteRuns:
         offset: int,
     ) -> list[Run]:
         """Return the thread's runs, newest first."""
-        where = _of_thread(thread_id, status, metadata)
+        where = of_thread(thread_id, status, metadata)
         return self._all(
             f"SELECT {{columns}} FROM runs{where.sql}"
             " ORDER BY created_at DESC, run_id DESC LIMIT ? OFFSET ?",
@@ -155,7 +154,7 @@ class SqliteRuns:
         self, thread_id: str, *, status: str | None, metadata: Mapping[str, Any] | None
     ) -> int:
         """Return how many such runs the thread has."""
-        where = _of_thread(thread_id, status, metadata)
+        where = of_thread(thread_id, status, metadata)
         row = self._db.execute(f"SELECT count(*) FROM runs{where.sql}", where.parameters)
         total: int = row.fetchone()[0]
         return total
@@ -171,7 +170,7 @@ class SqliteRuns:
             where.add("runs.thread_id = ?", thread_id)
         where.add_scope("threads.metadata", scope)
         return self._all(
-            f"SELECT {_QUALIFIED} FROM runs JOIN threads USING (thread_id){where.sql}"
+            f"SELECT {QUALIFIED} FROM runs JOIN threads USING (thread_id){where.sql}"
             " ORDER BY runs.created_at, runs.run_id",
             *where.parameters,
         )
@@ -377,7 +376,7 @@ class SqliteRuns:
         now = self._now()
         columns: dict[str, Any] = {"settled_status": settled, "status": shown, "updated_at": now}
         if not (end.rollback or end.refused):
-            columns |= _left_state(end, now, self.seals)
+            columns |= left_state(end, now, self.seals)
         sets = ", ".join(f'"{name}" = ?' for name in columns)
         self._db.execute(
             f"UPDATE threads SET {sets} WHERE thread_id = ?", (*columns.values(), run.thread_id)
@@ -390,8 +389,8 @@ class SqliteRuns:
         return to_iso(self._clock.now() + self._lease)
 
     def _one(self, sql: str, *parameters: Any) -> Run | None:
-        row = self._db.execute(sql.replace("{columns}", _COLUMNS), parameters).fetchone()
-        return None if row is None else _run(row, self.seals)
+        row = self._db.execute(sql.replace("{columns}", COLUMNS), parameters).fetchone()
+        return None if row is None else run_of(row, self.seals)
 
     def _sealed(self, run: Run) -> Run:
         """Return a run as it is stored."""
@@ -402,52 +401,5 @@ class SqliteRuns:
         return replace(run, kwargs=cast("Json", kwargs), user=cast("Json | None", user))
 
     def _all(self, sql: str, *parameters: Any) -> list[Run]:
-        rows = self._db.execute(sql.replace("{columns}", _COLUMNS), parameters).fetchall()
-        return [_run(row, self.seals) for row in rows]
-
-
-def _of_thread(thread_id: str, status: str | None, metadata: Mapping[str, Any] | None) -> Where:
-    where = Where(["thread_id = ?"], [thread_id])
-    if status is not None:
-        where.add("status = ?", status)
-    where.add_contains("metadata", metadata)
-    return where
-
-
-def _left_state(end: Settlement, now: str, seals: Seals) -> dict[str, Any]:
-    """Return the columns of a thread that a run's end changes; what it does not say stays."""
-    columns: dict[str, Any] = {}
-    if end.error is not None or end.has_next is not None:
-        columns["error"] = seals.seal_json("thread", "error", end.error)
-    if end.values is not None:
-        columns["values"], columns["values_in_state"] = kept_values(end.values, seals)
-    if end.interrupts is not None:
-        columns["interrupts"] = seals.seal_json("thread", "interrupts", end.interrupts)
-    if end.values is not None or end.interrupts is not None:
-        columns["state_updated_at"] = now
-    return columns
-
-
-def _run(row: tuple[Any, ...], seals: Seals) -> Run:
-    return Run(
-        run_id=row[0],
-        thread_id=row[1],
-        assistant_id=row[2],
-        graph_id=row[3],
-        status=row[4],
-        metadata=Json(row[5]),
-        kwargs=Json(seals.open("run", "kwargs", row[6])),
-        multitask_strategy=row[7],
-        created_at=row[8],
-        updated_at=row[9],
-        due_at=row[10],
-        attempt=row[11],
-        epoch=row[12],
-        cancel_action=row[13],
-        cancel_reason=row[14],
-        error=seals.open_json("run", "error", row[15]),
-        checkpoint_id=row[16],
-        temporary=bool(row[17]),
-        resumable=bool(row[18]),
-        user=seals.open_json("run", "user", row[19]),
-    )
+        rows = self._db.execute(sql.replace("{columns}", COLUMNS), parameters).fetchall()
+        return [run_of(row, self.seals) for row in rows]

@@ -44,6 +44,9 @@ from lgserve.storage.store_values import texts_at
 
 _Place = tuple[Namespace, str]
 
+#: So many operations by key are done where they are asked for: a hop would cost more.
+_FEW = 10
+
 
 class SqliteStore(BaseStore):
     """Items in a `SqliteDatabase`, as one scope sees them; see `lgserve.core.items.ItemStore`.
@@ -95,8 +98,9 @@ class SqliteStore(BaseStore):
         if self._embedder is not None and batch.needs_vectors:
             batch.take(await self._embedder.embed(*batch.texts))
         if batch.writes:
-            return await self._db.write(batch.run)
-        if batch.is_quick:
+            write = self._db.write_few if batch.is_small else self._db.write
+            return await write(batch.run)
+        if batch.is_small:
             results = self._db.lookup_snapshot(batch.run)
         else:
             results = await self._db.read(batch.run)
@@ -177,9 +181,11 @@ class _Batch:
         return bool(self._writes)
 
     @property
-    def is_quick(self) -> bool:
-        """Whether the batch only reads a few rows by key."""
-        return len(self.ops) <= 10 and all(isinstance(op, GetItem) for op in self.ops)
+    def is_small(self) -> bool:
+        """Whether the batch is about a few rows by key."""
+        return len(self.ops) <= _FEW and not any(
+            isinstance(op, SearchItems | ListNamespaces) for op in self.ops
+        )
 
     @property
     def needs_vectors(self) -> bool:

@@ -64,6 +64,7 @@ def assistant_of(web: httpx.Client, graph_id: str, **body: Any) -> str:
     return str(answer.json()["assistant_id"])
 
 
+@pytest.mark.requirement("ASSISTANT-018")
 async def test_a_drawing_has_nodes_and_edges(url: str) -> None:
     async with get_client(url=url) as client:
         drawn: Any = await client.assistants.get_graph("nested")
@@ -80,6 +81,7 @@ async def test_a_drawing_has_nodes_and_edges(url: str) -> None:
     }
 
 
+@pytest.mark.requirement("ASSISTANT-018")
 def test_conditional_edges_and_metadata_of_nodes_are_drawn(web: httpx.Client) -> None:
     assert web.get("/assistants/branching/graph").json() == {
         "nodes": [
@@ -100,6 +102,7 @@ def test_conditional_edges_and_metadata_of_nodes_are_drawn(web: httpx.Client) ->
     }
 
 
+@pytest.mark.requirement("ASSISTANT-019")
 @pytest.mark.parametrize(
     ("xray", "inside"),
     [
@@ -124,12 +127,14 @@ def test_xray_shows_the_insides_to_a_depth(
     assert sorted(shown) == sorted(["__start__", "first", *inside, "__end__"])
 
 
+@pytest.mark.requirement("ASSISTANT-019")
 @pytest.mark.parametrize("xray", ["0", "00", "-1", "1.5", "yes", "TRUE", "1 2", "\u0661"])
 def test_an_xray_that_is_neither_yes_or_no_nor_a_depth_is_422(web: httpx.Client, xray: str) -> None:
     answer = web.get("/assistants/nested/graph", params={"xray": xray})
     assert (answer.status_code, answer.json()) == (422, {"detail": "Invalid xray value"})
 
 
+@pytest.mark.requirement("ASSISTANT-020")
 async def test_schemas_tell_what_a_graph_takes_and_gives(url: str) -> None:
     async with get_client(url=url) as client:
         schemas: Any = await client.assistants.get_schemas("ends")
@@ -157,6 +162,7 @@ async def test_schemas_tell_what_a_graph_takes_and_gives(url: str) -> None:
     }
 
 
+@pytest.mark.requirement("ASSISTANT-020")
 def test_a_model_is_a_state_and_a_dataclass_a_context(web: httpx.Client) -> None:
     schemas = web.get("/assistants/modelled/schemas").json()
 
@@ -187,6 +193,7 @@ def test_a_model_is_a_state_and_a_dataclass_a_context(web: httpx.Client) -> None
     )
 
 
+@pytest.mark.requirement("ASSISTANT-021")
 def test_a_typed_dict_of_the_standard_library_has_schemas_on_every_python(
     web: httpx.Client,
 ) -> None:
@@ -227,6 +234,7 @@ def test_messages_have_a_schema_that_is_kept(web: httpx.Client) -> None:
     assert schema["properties"]["messages"]["type"] == "array"
 
 
+@pytest.mark.requirement("ASSISTANT-022")
 async def test_subgraphs_are_told_by_namespace(url: str) -> None:
     middle = {**SCHEMAS, "state_schema": {**CHANNELS, "title": "LangGraphState"}}
     async with get_client(url=url) as client:
@@ -241,6 +249,7 @@ async def test_subgraphs_are_told_by_namespace(url: str) -> None:
     assert inner == {"middle|inner": middle}
 
 
+@pytest.mark.requirement("ASSISTANT-022")
 @pytest.mark.parametrize(
     ("path", "names"),
     [
@@ -289,6 +298,7 @@ def test_a_factory_makes_what_the_assistant_configures(web: httpx.Client) -> Non
     }
 
 
+@pytest.mark.requirement("ASSISTANT-023")
 def test_a_factory_is_told_that_it_is_only_looked_at(web: httpx.Client) -> None:
     tagged = assistant_of(web, "telling", config={"tags": ["t"]})
     drawn = web.get(f"/assistants/{tagged}/graph").json()
@@ -326,6 +336,7 @@ def test_a_broken_graph_has_an_assistant_all_the_same(web: httpx.Client) -> None
     assert web.get("/assistants/broken").json()["metadata"] == {"created_by": "system"}
 
 
+@pytest.mark.requirement("ASSISTANT-024")
 async def test_an_assistant_that_does_not_exist_has_no_graph(url: str) -> None:
     nobody = str(uuid4())
     async with get_client(url=url) as client:
@@ -340,6 +351,7 @@ async def test_an_assistant_that_does_not_exist_has_no_graph(url: str) -> None:
                 await ask("nope")
 
 
+@pytest.mark.requirement("ASSISTANT-002")
 def test_system_assistants_are_described_by_the_config_and_listed_in_its_order(
     web: httpx.Client,
 ) -> None:

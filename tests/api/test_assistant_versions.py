@@ -48,6 +48,7 @@ def as_version(assistant: dict[str, Any]) -> dict[str, Any]:
     return {name: assistant[name] for name in MEMBERS} | {"created_at": assistant["updated_at"]}
 
 
+@pytest.mark.requirement("ASSISTANT-015")
 async def test_versions_are_listed_newest_first(client: LangGraphClient) -> None:
     assistant_id, was = await three_versions(client)
 
@@ -58,6 +59,7 @@ async def test_versions_are_listed_newest_first(client: LangGraphClient) -> None
     assert list(versions[0]) == MEMBERS
 
 
+@pytest.mark.requirement("ASSISTANT-015")
 async def test_versions_are_searched_and_paged(client: LangGraphClient) -> None:
     assistant_id, _ = await three_versions(client)
 
@@ -75,6 +77,7 @@ async def test_versions_are_searched_and_paged(client: LangGraphClient) -> None:
     assert await numbers(offset=3) == []
 
 
+@pytest.mark.requirement("ASSISTANT-016")
 async def test_an_assistant_becomes_again_all_that_it_was(client: LangGraphClient) -> None:
     assistant_id, was = await three_versions(client)
     first = was[-1]
@@ -89,6 +92,7 @@ async def test_an_assistant_becomes_again_all_that_it_was(client: LangGraphClien
     assert restored in found
 
 
+@pytest.mark.requirement("ASSISTANT-016")
 async def test_what_is_restored_is_what_runs(client: LangGraphClient) -> None:
     assistant_id, _ = await three_versions(client)
     await client.assistants.set_latest(assistant_id, 1)
@@ -122,6 +126,7 @@ async def test_a_change_after_restoring_is_numbered_after_the_highest(
     assert [each["version"] for each in versions] == [4, 3, 2, 1]
 
 
+@pytest.mark.requirement("ASSISTANT-003")
 def test_a_graph_id_stands_for_its_assistant_here_too(http: httpx.Client) -> None:
     versions = http.post("/assistants/cm/versions", json={})
     assert [(each["name"], each["version"]) for each in versions.json()] == [("cm", 1)]
@@ -144,6 +149,7 @@ def test_the_sync_client_sees_the_same(server_url: str) -> None:
     assert [version["name"] for version in versions] == ["two"]
 
 
+@pytest.mark.requirement("ASSISTANT-017")
 @pytest.mark.parametrize("version", [99, 0, -1, 2**63, 10**30, 1e300])
 def test_a_version_that_does_not_exist_is_not_found(http: httpx.Client, version: float) -> None:
     assistant_id = http.post("/assistants", json={"graph_id": "echo"}).json()["assistant_id"]
@@ -188,6 +194,7 @@ def test_wrong_requests_name_the_field(
     assert answer.json()["detail"].startswith(detail)
 
 
+@pytest.mark.requirement("ASSISTANT-024")
 async def test_an_assistant_that_does_not_exist_is_not_found(client: LangGraphClient) -> None:
     nobody = str(uuid4())
 

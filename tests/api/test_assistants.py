@@ -35,6 +35,7 @@ def changing(assistant: Any) -> dict[str, Any]:
     return {name: value for name, value in dict(assistant).items() if name not in fixed}
 
 
+@pytest.mark.requirement("ASSISTANT-001")
 async def test_every_graph_has_a_system_assistant(client: LangGraphClient) -> None:
     echo = await client.assistants.get(ECHO)
 
@@ -53,10 +54,12 @@ async def test_every_graph_has_a_system_assistant(client: LangGraphClient) -> No
     assert str(echo["created_at"]).endswith("+00:00")
 
 
+@pytest.mark.requirement("ASSISTANT-003")
 async def test_a_graph_id_stands_for_its_assistant(client: LangGraphClient) -> None:
     assert await client.assistants.get("echo") == await client.assistants.get(ECHO)
 
 
+@pytest.mark.requirement("ASSISTANT-003")
 async def test_a_graph_id_stands_for_it_where_it_is_changed_and_deleted(
     client: LangGraphClient,
 ) -> None:
@@ -73,6 +76,7 @@ async def test_a_graph_id_stands_for_it_where_it_is_changed_and_deleted(
     assert await client.assistants.get("noargs") == again
 
 
+@pytest.mark.requirement("ASSISTANT-004")
 async def test_create_stores_what_was_given(client: LangGraphClient) -> None:
     config: Any = {"configurable": {"user": "cfg"}, "recursion_limit": 9, "tags": ["at"]}
     made = await client.assistants.create(
@@ -91,6 +95,7 @@ async def test_create_stores_what_was_given(client: LangGraphClient) -> None:
     assert await client.assistants.get(made["assistant_id"]) == made
 
 
+@pytest.mark.requirement("ASSISTANT-006")
 async def test_context_and_configurable_mirror_each_other(client: LangGraphClient) -> None:
     made = await client.assistants.create("show", context={"user": "ctx", "level": 3})
 
@@ -98,6 +103,7 @@ async def test_context_and_configurable_mirror_each_other(client: LangGraphClien
     assert (made["context"], made["name"]) == ({"user": "ctx", "level": 3}, "Untitled")
 
 
+@pytest.mark.requirement("ASSISTANT-007")
 def test_context_and_configurable_at_once_are_400(http: httpx.Client) -> None:
     body = {
         "graph_id": "show",
@@ -110,6 +116,7 @@ def test_context_and_configurable_at_once_are_400(http: httpx.Client) -> None:
     assert answer.json()["detail"].startswith("Cannot specify both configurable and context.")
 
 
+@pytest.mark.requirement("ASSISTANT-005")
 async def test_an_id_that_is_taken_is_a_conflict_or_the_stored_one(
     client: LangGraphClient,
 ) -> None:
@@ -137,6 +144,7 @@ def test_a_creation_that_names_itself_is_done_once(http: httpx.Client) -> None:
     assert http.post("/assistants/count", json={"metadata": body["metadata"]}).json() == 1
 
 
+@pytest.mark.requirement("ASSISTANT-008")
 async def test_an_update_is_a_new_version(client: LangGraphClient) -> None:
     made = await client.assistants.create("show", metadata={"a": 1, "n": {"x": 1}}, name="one")
     assistant_id = made["assistant_id"]
@@ -161,6 +169,7 @@ async def test_an_update_is_a_new_version(client: LangGraphClient) -> None:
     assert await client.assistants.get(assistant_id) == third
 
 
+@pytest.mark.requirement("ASSISTANT-009")
 async def test_a_new_config_without_configurable_leaves_the_context(
     client: LangGraphClient,
 ) -> None:
@@ -170,6 +179,7 @@ async def test_a_new_config_without_configurable_leaves_the_context(
     assert (changed["config"], changed["context"]) == ({"tags": ["t"]}, {"user": "u"})
 
 
+@pytest.mark.requirement("ASSISTANT-010")
 async def test_a_deleted_assistant_is_gone(client: LangGraphClient) -> None:
     made = await client.assistants.create("echo")
     thread = await client.threads.create()
@@ -185,6 +195,7 @@ async def test_a_deleted_assistant_is_gone(client: LangGraphClient) -> None:
     assert [run["assistant_id"] for run in runs] == [made["assistant_id"]]
 
 
+@pytest.mark.requirement("ASSISTANT-010")
 async def test_what_runs_of_a_deleted_assistant_is_cancelled(client: LangGraphClient) -> None:
     made = await client.assistants.create("slow")
     assistant_id = made["assistant_id"]
@@ -209,6 +220,7 @@ async def test_what_runs_of_a_deleted_assistant_is_cancelled(client: LangGraphCl
     assert (await client.threads.get(scheduled))["status"] == "idle"
 
 
+@pytest.mark.requirement("ASSISTANT-011")
 async def test_an_assistant_can_take_its_threads_with_it(client: LangGraphClient) -> None:
     made = await client.assistants.create("echo")
     mine, other = await client.threads.create(), await client.threads.create()
@@ -222,6 +234,7 @@ async def test_an_assistant_can_take_its_threads_with_it(client: LangGraphClient
     assert (await client.threads.get(other["thread_id"]))["status"] == "idle"
 
 
+@pytest.mark.requirement("ASSISTANT-012")
 async def test_search_finds_by_name_graph_and_metadata(client: LangGraphClient) -> None:
     mark = uuid4().hex
     names = [f"{mark}-B", f"{mark}-a", f"{mark}-C%"]
@@ -248,6 +261,7 @@ async def test_search_finds_by_name_graph_and_metadata(client: LangGraphClient) 
     assert await client.assistants.count(metadata={mark: {"n": 2}}, graph_id="show") == 1
 
 
+@pytest.mark.requirement("ASSISTANT-013")
 @pytest.mark.parametrize(
     "sort_by", ["assistant_id", "graph_id", "name", "created_at", "updated_at"]
 )
@@ -265,6 +279,7 @@ async def test_search_sorts_by_each_member_both_ways(client: LangGraphClient, so
         assert await client.assistants.search(metadata={"mark": mark}, **search) == rows
 
 
+@pytest.mark.requirement("ASSISTANT-014")
 @pytest.mark.parametrize("member", MEMBERS)
 async def test_search_selects_any_member(client: LangGraphClient, member: Any) -> None:
     whole: Any = await client.assistants.get(ECHO)
@@ -272,6 +287,7 @@ async def test_search_selects_any_member(client: LangGraphClient, member: Any) -
     assert rows == [{member: whole[member]}]
 
 
+@pytest.mark.requirement("ASSISTANT-012")
 @pytest.mark.parametrize(
     ("wanted", "is_there"),
     [
@@ -296,6 +312,7 @@ async def test_metadata_is_searched_by_containment(
     assert await client.assistants.count(metadata={"mark": mark, **wanted}) == int(is_there)
 
 
+@pytest.mark.requirement("ASSISTANT-014")
 async def test_search_selects_members(client: LangGraphClient) -> None:
     rows: Any = await client.assistants.search(
         graph_id="echo", name="echo", select=["name", "assistant_id"]
@@ -304,6 +321,7 @@ async def test_search_selects_members(client: LangGraphClient) -> None:
     assert rows == [{"assistant_id": ECHO, "name": "echo"}]
 
 
+@pytest.mark.requirement("HTTP-012")
 def test_pages_say_how_many_there_are_in_all(http: httpx.Client) -> None:
     mark = uuid4().hex
     for _ in range(3):
@@ -325,12 +343,14 @@ def test_pages_say_how_many_there_are_in_all(http: httpx.Client) -> None:
     assert page(2, 10) == (0, "3", None)
 
 
+@pytest.mark.requirement("HTTP-013")
 async def test_the_sdk_pages_by_the_header(client: LangGraphClient) -> None:
     page = await client.assistants.search(limit=1, response_format="object")
 
     assert (len(page["assistants"]), page["next"]) == (1, "1")
 
 
+@pytest.mark.requirement("HTTP-004", "HTTP-011")
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "detail"),
     [

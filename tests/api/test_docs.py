@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import httpx
@@ -102,3 +105,22 @@ def test_the_page_goes_with_the_group_of_facts(tmp_path: Path) -> None:
         assert httpx.get(f"{url}/docs").status_code == 404
         assert httpx.get(f"{url}/openapi.json").status_code == 404
         assert httpx.get(f"{url}/ok").status_code == 200
+
+
+@pytest.mark.requirement("DOCS-001")
+def test_the_wheel_has_the_whole_page_and_the_licences_of_its_parts(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=root, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        page = archive.read("lgserve/api/docs/assets/page.html").decode()
+
+    for part in _parts(page):
+        if part.startswith("docs/"):
+            assert f"lgserve/api/docs/assets/{part.removeprefix('docs/')}" in names
+    assert "lgserve/api/docs/assets/swagger-ui.LICENSE.txt" in names
+    assert any(
+        name.endswith("licenses/lgserve/api/docs/assets/swagger-ui.LICENSE.txt") for name in names
+    )

@@ -34,14 +34,14 @@ def transport(request: pytest.FixtureRequest) -> Transport:
     return request.param  # type: ignore[no-any-return]
 
 
+@pytest.mark.requirement("PROTOCOL-010")
 async def test_an_agents_tokens_tool_calls_and_output_arrive(
     client: LangGraphClient, transport: Transport
 ) -> None:
     async with client.threads.stream(assistant_id="agent", transport=transport) as thread:
         await thread.run.start(input=_HI)
-        calls = [
-            (call.name, call.input, await call.output) async for call in thread.tool_calls
-        ]
+        made = [call async for call in thread.tool_calls]
+        calls = [(call.name, call.input, await call.output) for call in made]
         output = await thread.output
     assert [(name, given) for name, given, _ in calls] == [("weather", {"city": "Rome"})]
     assert calls[0][2]["content"] == "sunny in Rome"
@@ -53,9 +53,8 @@ async def test_a_models_tokens_arrive_one_by_one(
 ) -> None:
     async with client.threads.stream(assistant_id="chorus", transport=transport) as thread:
         await thread.run.start(input=_HI)
-        said = {}
-        async for message in thread.messages:
-            said[message.node] = [delta async for delta in message.text]
+        messages = [message async for message in thread.messages]
+        said = {message.node: [delta async for delta in message.text] for message in messages}
     assert said == {
         "first": ["first", " ", "voice", " ", "speaks"],
         "second": ["second", " ", "voice", " ", "answers"],
@@ -74,14 +73,17 @@ async def test_subgraphs_are_discovered_with_what_they_say(
 ) -> None:
     async with client.threads.stream(assistant_id="nested", transport=transport) as thread:
         await thread.run.start(input=_HI)
-        found = []
-        async for middle in thread.subgraphs:
-            async for inner in middle.subgraphs:
-                texts = [await message.text async for message in inner.messages]
-                found.append((middle.graph_name, inner.graph_name, inner.status, texts))
-    assert found == [("middle", "inner", "completed", ["deep thoughts here"])]
+        (middle,) = [graph async for graph in thread.subgraphs]
+        (inner,) = [graph async for graph in middle.subgraphs]
+        (message,) = [message async for message in inner.messages]
+        text = await message.text
+    assert (middle.graph_name, middle.status) == ("middle", "completed")
+    assert (inner.graph_name, inner.status) == ("inner", "completed")
+    assert text == "deep thoughts here"
 
 
+@pytest.mark.requirement("PROTOCOL-009")
+@pytest.mark.requirement("PROTOCOL-010")
 async def test_an_interrupt_is_answered_and_the_run_goes_on(
     client: LangGraphClient, transport: Transport
 ) -> None:
@@ -116,6 +118,7 @@ async def test_a_projection_the_graph_was_compiled_with_is_an_extension(
     assert seen == [{"name": "counts", "payload": {"seen": 1}}]
 
 
+@pytest.mark.requirement("PROTOCOL-008")
 async def test_several_channels_are_read_at_once(
     client: LangGraphClient, transport: Transport
 ) -> None:
@@ -156,8 +159,10 @@ async def test_a_second_stream_sees_its_own_run_and_not_the_end_of_the_first(
 
 
 def test_the_synchronous_client_drives_a_session_too(url: str, transport: Transport) -> None:
-    client = get_sync_client(url=url)
-    with client.threads.stream(assistant_id="approval", transport=transport) as thread:
+    with (
+        get_sync_client(url=url) as client,
+        client.threads.stream(assistant_id="approval", transport=transport) as thread,
+    ):
         thread.run.start(input={"text": "go?"})
         list(thread.values)
         assert [asked["value"] for asked in thread.interrupts] == [{"question": "go?"}]

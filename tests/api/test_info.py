@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from lgserve.api.keys import ServerFacts
 from lgserve.api.system import _capabilities
 from tests.api.conftest import served
-from tests.servers import PROJECTS
+from tests.servers import PROJECTS, serving
 
 CAPABILITIES = {
     "streaming",
@@ -40,12 +42,19 @@ def info(http: httpx.Client) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.requirement("SYSTEM-003")
 def test_every_capability_is_told_as_a_truth(info: dict[str, Any]) -> None:
     assert set(info["capabilities"]) >= CAPABILITIES
     assert all(type(value) is bool for value in info["capabilities"].values())
 
 
-@pytest.mark.parametrize("name", ["streaming", "resumable_streams", "runs", "metrics", "mcp", "a2a", "webhooks"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("streaming", "resumable_streams", "runs", "metrics", "protocol_v2", "mcp", "a2a"),
+        *("webhooks", "crons"),
+    ],
+)
 def test_a_capability_that_is_there_is_true(info: dict[str, Any], name: str) -> None:
     assert info["capabilities"][name] is True
 
@@ -94,6 +103,7 @@ def test_an_error_of_a_graph_names_the_class_and_the_file(tmp_path: Path) -> Non
     assert "broken.py" in errors["broken"]["text"]
 
 
+@pytest.mark.requirement("SYSTEM-005")
 @pytest.mark.parametrize(
     ("switch", "path", "gone"),
     [
@@ -126,6 +136,7 @@ def test_what_is_switched_off_is_gone_and_no_capability(
     assert capabilities["metrics"]
 
 
+@pytest.mark.requirement("SYSTEM-005")
 def test_without_meta_the_probes_are_left(tmp_path: Path) -> None:
     with served(tmp_path, _project(tmp_path, {"http": {"disable_meta": True}})) as url:
         answers = {
@@ -171,3 +182,55 @@ def _project(folder: Path, config: dict[str, Any]) -> str:
     graphs = {"fine": "./fine.py:graph"}
     (source / "langgraph.json").write_text(json.dumps({"graphs": graphs, **config}))
     return str(source)
+
+
+AUTH = {"lgserve": {"auth": {"type": "api_keys", "keys": {"alice": "key-of-alice"}}}}
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A server that asks for keys, with its data and two graphs that fail in a secret way."""
+    folder = tmp_path_factory.mktemp("closed")
+    source = folder / "source"
+    source.mkdir()
+    shutil.copy(PROJECTS / "broken" / "fine.py", source)
+    (source / "leaky.py").write_text('raise ValueError("postgres://me:pa55word@db", __file__)\n')
+    graphs = {
+        "fine": "./fine.py:graph",
+        "leaky": "./leaky.py:graph",
+        "missing": "./fine.py:nothing",
+    }
+    (source / "langgraph.json").write_text(json.dumps({"graphs": graphs, **AUTH}))
+    with serving(folder, name=str(source)) as server:
+        yield server.url, folder
+
+
+def test_nobody_learns_where_a_server_with_keys_keeps_its_files(closed: tuple[str, Path]) -> None:
+    url, folder = closed
+    text = httpx.get(f"{url}/info").text
+    info = json.loads(text)
+
+    assert info["storage"]["path"] == "data/lgserve.db"
+    assert str(folder) not in text
+    assert sys.prefix not in text
+    assert "pa55word" not in text
+    assert info["graph_errors"]["leaky"]["text"] == 'File "leaky.py", line 1\nValueError'
+    assert "fine.py" in info["graph_errors"]["missing"]["text"]
+    assert "GraphLoadError" in info["graph_errors"]["missing"]["text"]
+
+
+def test_who_has_a_key_sees_why_a_graph_does_not_load(closed: tuple[str, Path]) -> None:
+    headers = {"x-api-key": "key-of-alice"}
+    info = httpx.get(f"{closed[0]}/info", headers=headers).json()
+
+    assert "pa55word" in info["graph_errors"]["leaky"]["message"]
+    assert "pa55word" not in httpx.get(f"{closed[0]}/info", headers={"x-api-key": "no"}).text
+
+
+def test_a_broken_graph_is_among_the_errors_and_not_among_the_graphs(
+    closed: tuple[str, Path],
+) -> None:
+    info = httpx.get(f"{closed[0]}/info").json()
+
+    assert info["graphs"] == ["fine"]
+    assert set(info["graph_errors"]) == {"leaky", "missing"}

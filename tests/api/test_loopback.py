@@ -38,6 +38,7 @@ async def do(client: LangGraphClient, deed: str, given: Any = None, **options: A
     return (await wait(client, None, "front", input=body, **options))["found"]
 
 
+@pytest.mark.requirement("CONFIG-010")
 async def test_a_node_makes_threads_runs_and_items(client: LangGraphClient) -> None:
     log = ["first:in", "second:unasked"]
 
@@ -54,6 +55,7 @@ async def test_a_stream_is_not_held_back(client: LangGraphClient) -> None:
     assert last[1] >= update[1]
 
 
+@pytest.mark.requirement("CONFIG-010")
 async def test_a_sync_node_calls_too(client: LangGraphClient) -> None:
     found = (await wait(client, None, "sync_front", input={}))["found"]
 
@@ -81,7 +83,7 @@ async def test_afterwards_there_is_one_slot_again(client: LangGraphClient) -> No
         runs.append((thread_id, run["run_id"]))
     async with asyncio.timeout(SECONDS):
         while await status_of(client, *runs[0]) != "running":
-            await asyncio.sleep(0)
+            pass
 
     assert await status_of(client, *runs[1]) == "pending"
     for thread_id, run_id in reversed(runs):
@@ -124,7 +126,7 @@ async def test_cancelling_a_run_breaks_off_its_calls(client: LangGraphClient) ->
     run = await client.runs.create(outer, "front", input={"do": "unanswered", "given": inner})
     async with asyncio.timeout(SECONDS):
         while not (found := await client.runs.list(inner)) or found[0]["status"] != "running":
-            await asyncio.sleep(0)
+            pass
         await client.runs.cancel(outer, run["run_id"], wait=True)
         await client.runs.join(inner, found[0]["run_id"])
 
@@ -168,6 +170,7 @@ async def alice(guarded: str) -> AsyncIterator[LangGraphClient]:
         yield client
 
 
+@pytest.mark.requirement("AUTH-012")
 async def test_a_call_is_made_as_the_user_of_the_run(alice: LangGraphClient) -> None:
     found = await do(alice, "whole_round")
 

@@ -12,11 +12,11 @@ import pytest
 from tests.api.conftest import served
 from tests.api.run_tools import frames_of
 
-HUMAN = {
+HUMAN: dict[str, Any] = {
     "content": "hi", "additional_kwargs": {}, "response_metadata": {}, "type": "human",
     "name": None, "id": "h1",
 }  # fmt: skip
-COMMAND = {"graph": None, "update": None, "resume": None, "goto": "n"}
+COMMAND: dict[str, Any] = {"graph": None, "update": None, "resume": None, "goto": "n"}
 
 #: What clients see of each kind of value.
 WIRE: dict[str, Any] = {
@@ -103,6 +103,7 @@ def run(http: httpx.Client, **given: Any) -> tuple[str, list[tuple[str, Any]]]:
     return thread_id, list(frames_of(iter(answer.text.split("\r\n"))))
 
 
+@pytest.mark.requirement("VALUE-001")
 @pytest.mark.parametrize("kind", sorted(WIRE.keys() - NOT_STORED))
 def test_a_value_looks_the_same_on_every_way_to_a_client(kinds: httpx.Client, kind: str) -> None:
     wanted = WIRE[kind]
@@ -167,6 +168,7 @@ def test_a_long_integer_survives_inside_of_models(kinds: httpx.Client) -> None:
     assert value["inner"]["content"] == "x"
 
 
+@pytest.mark.requirement("VALUE-002")
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -188,6 +190,7 @@ def test_a_number_in_an_input_stays_what_it_is(kinds: httpx.Client, text: str, s
     assert json.dumps(answer["given"]) == json.dumps(json.loads(text))
 
 
+@pytest.mark.requirement("VALUE-002")
 def test_a_long_integer_comes_through_a_command_a_state_and_a_store(kinds: httpx.Client) -> None:
     big = 2**77
     thread_id, _ = run(kinds, given=1)

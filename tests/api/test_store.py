@@ -39,6 +39,7 @@ def put(http: httpx.Client, namespace: Any, key: str, value: Any, **more: Any) -
 # --- the SDK's forms
 
 
+@pytest.mark.requirement("STORE-002")
 async def test_the_sdk_puts_gets_searches_lists_and_deletes(
     client: LangGraphClient, space: str
 ) -> None:
@@ -63,6 +64,7 @@ async def test_the_sdk_puts_gets_searches_lists_and_deletes(
     assert await client.store.get_item(place, "k") is None
 
 
+@pytest.mark.requirement("CONFIG-009")
 async def test_a_graph_and_the_api_share_one_store(client: LangGraphClient) -> None:
     await client.runs.wait(None, "memo", input={"text": "from the graph"})
     item = await client.store.get_item(["memo", "notes"], "last")
@@ -108,6 +110,7 @@ def test_a_prefix_in_place_of_a_key_lists_items_of_the_namespace(
     assert sorted(keys(http.post("/store/items/search", json=body))) == ["theme", "theme-2"]
 
 
+@pytest.mark.requirement("STORE-004")
 def test_items_are_deleted_by_query_and_by_body(http: httpx.Client, space: str) -> None:
     put(http, space, "a", {})
     put(http, [space, "x"], "b", {})
@@ -122,6 +125,7 @@ def test_items_are_deleted_by_query_and_by_body(http: httpx.Client, space: str) 
     assert (nothing.status_code, "key" in nothing.json()["detail"]) == (422, True)
 
 
+@pytest.mark.requirement("STORE-005")
 def test_namespaces_are_listed_by_query_as_by_body(http: httpx.Client, space: str) -> None:
     for labels in (["a"], ["a", "b", "c"], ["b", "c"]):
         put(http, [space, *labels], "k", {})
@@ -160,6 +164,7 @@ def test_namespaces_keep_their_items_apart(http: httpx.Client, space: str) -> No
 # --- what an item is
 
 
+@pytest.mark.requirement("STORE-003")
 def test_a_replaced_item_keeps_its_creation_time_and_nothing_else(
     http: httpx.Client, space: str
 ) -> None:
@@ -170,6 +175,7 @@ def test_a_replaced_item_keeps_its_creation_time_and_nothing_else(
     assert (first["expires_at"] is None, second["expires_at"]) == (False, None)
 
 
+@pytest.mark.requirement("STORE-001")
 def test_values_come_back_as_they_were_sent(http: httpx.Client, space: str) -> None:
     value = {"ü": [1, 2.5, None, True, {"b": "😀"}], "big": 2**80, "": {}}
     assert put(http, space, "", value)["value"] == value
@@ -177,6 +183,7 @@ def test_values_come_back_as_they_were_sent(http: httpx.Client, space: str) -> N
     assert found["value"] == value
 
 
+@pytest.mark.requirement("STORE-009")
 def test_items_are_found_by_filter_and_by_metadata(http: httpx.Client, space: str) -> None:
     put(http, space, "a", {"n": 1, "tags": ["x"], "meta": {"by": "ann"}}, metadata={"user": "1"})
     put(http, space, "b", {"n": 5, "meta": 3}, metadata={"user": "2", "plan": {"size": 9}})
@@ -200,8 +207,8 @@ def test_items_are_found_by_filter_and_by_metadata(http: httpx.Client, space: st
     assert found(filter={"n": 1}, query="has no meaning without an index") == ["a"]
 
 
+@pytest.mark.requirement("STORE-011")
 def test_an_item_is_gone_when_its_time_is_over(http: httpx.Client, space: str) -> None:
-    put(http, space, "past", {}, ttl=-1)
     put(http, space, "short", {}, ttl=0.002)
     put(http, space, "ever", {}, ttl=None)
     query: dict[str, Any] = {"namespace": space, "key": "short", "refresh_ttl": "false"}
@@ -211,6 +218,7 @@ def test_an_item_is_gone_when_its_time_is_over(http: httpx.Client, space: str) -
     assert keys(http.post("/store/items/search", json={"namespace_prefix": [space]})) == ["ever"]
 
 
+@pytest.mark.requirement("STORE-011")
 def test_reading_makes_the_time_to_live_begin_anew_unless_told_otherwise(
     http: httpx.Client, space: str
 ) -> None:
@@ -226,6 +234,7 @@ def test_reading_makes_the_time_to_live_begin_anew_unless_told_otherwise(
     assert expiries[0] < expiries[1] == expiries[2] < expiries[3] == expiries[4]
 
 
+@pytest.mark.requirement("STORE-008")
 def test_reading_creates_nothing(http: httpx.Client, space: str) -> None:
     query = {"namespace": space, "key": "k"}
     assert http.get("/store/items", params=query).json() is None
@@ -239,6 +248,7 @@ def test_reading_creates_nothing(http: httpx.Client, space: str) -> None:
 GOOD = {"namespace": ["a"], "key": "k", "value": {}}
 
 
+@pytest.mark.requirement("STORE-006")
 @pytest.mark.parametrize(
     ("change", "status", "detail"),
     [
@@ -266,6 +276,7 @@ def test_a_put_that_makes_no_sense_names_what_is_wrong(
     assert response.json()["detail"].startswith(detail)
 
 
+@pytest.mark.requirement("STORE-006")
 @pytest.mark.parametrize(
     ("body", "status", "detail"),
     [
@@ -288,11 +299,12 @@ def test_a_search_that_makes_no_sense_names_what_is_wrong(
     assert (response.status_code, response.json()["detail"].startswith(detail)) == (status, True)
 
 
+@pytest.mark.requirement("STORE-006")
 @pytest.mark.parametrize(
     ("query", "status", "detail"),
     [
         ("namespace=a", 400, "Key is required"),
-        ("key=k", 422, "Namespace label ''"),
+        ("key=k", 422, "namespace is required"),
         ("namespace=a..b&key=k", 422, "Namespace label ''"),
         ("namespace=a&key=k&refresh_ttl=x", 422, "Invalid refresh_ttl x"),
         ("namespace=a&prefix=k&limit=0", 422, "Invalid limit 0"),
@@ -305,12 +317,14 @@ def test_a_get_that_makes_no_sense_names_what_is_wrong(
     assert (response.status_code, response.json()["detail"].startswith(detail)) == (status, True)
 
 
+@pytest.mark.requirement("STORE-006")
 @pytest.mark.parametrize("body", [{"max_depth": 0}, {"max_depth": None}, {"limit": 0}])
 def test_a_listing_that_makes_no_sense_is_refused(http: httpx.Client, body: Any) -> None:
     assert http.post("/store/namespaces", json=body).status_code == 422
     assert http.get("/store/namespaces?max_depth=x").status_code == 422
 
 
+@pytest.mark.requirement("STORE-007")
 def test_a_search_without_a_prefix_searches_everything(http: httpx.Client, space: str) -> None:
     put(http, space, "k", {"mark": space})
     everywhere: list[dict[str, Any]] = [{}, {"namespace_prefix": None}, {"namespace_prefix": []}]
@@ -335,6 +349,7 @@ def memory(memory_url: str) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.requirement("STORE-010")
 async def test_graphs_and_the_api_search_one_index(memory_url: str) -> None:
     async with get_client(url=memory_url) as client:
         await client.runs.wait(None, "remember", input={"key": "cat", "text": "cat cat"})
@@ -363,6 +378,7 @@ def test_embedding_code_that_fails_stores_nothing_and_says_so(memory: httpx.Clie
     assert memory.get("/store/items?namespace=a&key=k").json() is None
 
 
+@pytest.mark.requirement("STORE-012")
 def test_items_live_as_long_as_the_config_says_unless_they_say_it(memory: httpx.Client) -> None:
     default = put(memory, "ttl", "default", {})
     assert default["expires_at"] is not None
@@ -382,3 +398,68 @@ def test_info_says_whether_searches_can_be_for_a_meaning(
         (True, True),
         (True, False),
     ]
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize("ttl", [0, -1, -0.5, 0.0])
+def test_a_time_to_live_of_nothing_is_refused(http: httpx.Client, space: str, ttl: float) -> None:
+    body = {"namespace": space, "key": "k", "value": {}, "ttl": ttl}
+    answer = http.put("/store/items", json=body)
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("ttl: Input should be more than 0 minutes")
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e400", "true", '"5"'])
+def test_a_time_to_live_that_is_no_number_is_refused(
+    http: httpx.Client, space: str, text: str
+) -> None:
+    body = f'{{"namespace": "{space}", "key": "k", "value": {{}}, "ttl": {text}}}'
+    assert http.put("/store/items", content=body).status_code == 422
+
+
+@pytest.mark.parametrize("query", ["key=k", "key=k&namespace="])
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_an_item_cannot_be_named_without_its_namespace(
+    http: httpx.Client, method: str, query: str
+) -> None:
+    answer = http.request(method, f"/store/items?{query}")
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("namespace is required")
+
+
+@pytest.mark.parametrize(
+    ("condition", "operator"),
+    [
+        ({"$in": "a"}, "$in"),
+        ({"$nin": {"a": 1}}, "$nin"),
+        ({"$in": None}, "$in"),
+        ({"$gt": {"a": 1}}, "$gt"),
+        ({"$gte": [1]}, "$gte"),
+        ({"$lt": True}, "$lt"),
+        ({"$lte": None}, "$lte"),
+        ({"$exists": "yes"}, "$exists"),
+        ({"$exists": 1}, "$exists"),
+        ({"deep": {"deeper": {"$in": 1}}}, "$in"),
+        ([{"$exists": 0}], "$exists"),
+        ({"$gte": 1, "$in": 1}, "$in"),
+    ],
+)
+@pytest.mark.parametrize("member", ["filter", "metadata"])
+def test_an_operand_that_fits_no_operator_is_refused_by_the_operator_s_name(
+    http: httpx.Client, member: str, condition: Any, operator: str
+) -> None:
+    answer = http.post("/store/items/search", json={member: {"n": condition}})
+
+    assert answer.status_code == 422
+    assert f"{operator} should have" in answer.json()["detail"]
+
+
+def test_what_stands_beside_operators_may_look_like_one(http: httpx.Client, space: str) -> None:
+    put(http, space, "k", {"n": {"$in": 1}, "m": ["a"]})
+    for condition in ({"n": {"$eq": {"$in": 1}}}, {"m": {"$contains": ["a"]}}, {"m": ["a"]}):
+        body = {"namespace": space, "filter": condition}
+        assert keys(http.post("/store/items/search", json=body)) == ["k"]

@@ -24,6 +24,7 @@ def history(http: httpx.Client, thread_id: str) -> Any:
     return http.post(f"/threads/{thread_id}/history", json={"limit": 1000}).json()
 
 
+@pytest.mark.requirement("THREAD-011")
 def test_a_copy_is_a_thread_of_its_own_with_the_same_state(http: httpx.Client) -> None:
     thread_id = new_thread(http, metadata={"k": {"n": 1}})
     wait(http, thread_id, "echo", input={"text": "x"}, config={"tags": ["t"]})
@@ -42,6 +43,7 @@ def test_a_copy_is_a_thread_of_its_own_with_the_same_state(http: httpx.Client) -
     assert http.get(f"/threads/{copy['thread_id']}/runs").json() == []
 
 
+@pytest.mark.requirement("THREAD-011")
 def test_checkpoints_keep_their_ids_and_name_the_copy(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     wait(http, thread_id, "parent", input={"text": "x"})
@@ -57,6 +59,7 @@ def test_checkpoints_keep_their_ids_and_name_the_copy(http: httpx.Client) -> Non
     assert past["checkpoint"]["thread_id"] == copy_id
 
 
+@pytest.mark.requirement("THREAD-011")
 def test_a_copy_of_an_interrupted_thread_can_be_resumed(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     wait(http, thread_id, "ask", input={"q": "name?"})
@@ -143,6 +146,7 @@ def test_a_copy_outlives_its_source(http: httpx.Client) -> None:
     assert after["log"] == [f"a:{large}", "b", "a:y", "b"]
 
 
+@pytest.mark.requirement("THREAD-011")
 def test_values_find_a_copy_as_they_find_its_source(http: httpx.Client) -> None:
     text = str(uuid4())
     thread_id = new_thread(http)
@@ -167,16 +171,17 @@ def test_a_repeated_copy_with_a_key_is_made_once(http: httpx.Client) -> None:
 
 async def test_the_sdk_copies(client: LangGraphClient, server_url: str) -> None:
     thread = await client.threads.create(metadata={"k": 1})
-    made: Any = await client.threads.copy(thread["thread_id"])
+    made: Any = await client.threads.copy(thread["thread_id"])  # type: ignore[func-returns-value]
     assert made["metadata"] == {"k": 1}
     with pytest.raises(NotFoundError, match="not found"):
         await client.threads.copy(str(uuid4()))
 
     with get_sync_client(url=server_url) as sync:
-        again: Any = sync.threads.copy(made["thread_id"])
+        again: Any = sync.threads.copy(made["thread_id"])  # type: ignore[func-returns-value]
         assert sync.threads.get(again["thread_id"])["metadata"] == {"k": 1}
 
 
+@pytest.mark.requirement("THREAD-012")
 def test_what_is_not_there_cannot_be_copied(http: httpx.Client) -> None:
     missing = uuid4()
     answers = [http.post(f"/threads/{each}/copy") for each in (missing, "nope")]

@@ -90,6 +90,7 @@ def fill(http: httpx.Client) -> list[str]:
     return [thread_id, *(run["run_id"] for run in found)]
 
 
+@pytest.mark.requirement("THREAD-006")
 def test_not_a_row_of_a_deleted_thread_is_left_in_any_table(
     folder: Path, http: httpx.Client
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_copy_takes_nothing_with_it_and_leaves_nothing(folder: Path, http: htt
     assert {name: len(rows) for name, rows in dump(folder).items()} == empty
 
 
+@pytest.mark.requirement("THREAD-006")
 @pytest.mark.parametrize("how", ["delete", "prune", "expire"])
 def test_whatever_removes_a_thread_removes_all_of_it(
     folder: Path, http: httpx.Client, how: str

@@ -27,6 +27,7 @@ def ids(http: httpx.Client, thread_id: str) -> list[str]:
     return [each["checkpoint_id"] for each in found]
 
 
+@pytest.mark.requirement("THREAD-013")
 def test_delete_removes_threads_and_passes_over_unknown_ones(http: httpx.Client) -> None:
     one, other = new_thread(http), new_thread(http)
 
@@ -38,6 +39,7 @@ def test_delete_removes_threads_and_passes_over_unknown_ones(http: httpx.Client)
     assert found == [404, 200]
 
 
+@pytest.mark.requirement("THREAD-013")
 def test_keep_latest_keeps_the_thread_as_it_stands(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     for text in ("x", "y"):
@@ -65,6 +67,7 @@ def test_an_interrupted_thread_can_be_resumed_after_pruning(http: httpx.Client) 
     assert "__interrupt__" not in wait(http, thread_id, "ask", command={"resume": "Ada"})
 
 
+@pytest.mark.requirement("THREAD-013")
 def test_the_latest_checkpoint_of_each_namespace_is_kept(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     for text in ("x", "y"):
@@ -132,6 +135,7 @@ async def test_the_sdk_prunes(client: LangGraphClient, server_url: str) -> None:
         assert sync.threads.prune(made) == {"pruned_count": 1}
 
 
+@pytest.mark.requirement("THREAD-014")
 def test_storage_tells_what_a_thread_takes(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     assert http.get(f"/threads/{thread_id}/storage").json() == {
@@ -166,6 +170,7 @@ _STORED = """
 """
 
 
+@pytest.mark.requirement("THREAD-014")
 def test_the_figures_are_those_of_the_database(tmp_path: Path) -> None:
     with (
         served(tmp_path, data=str(tmp_path / "data")) as url,

@@ -96,6 +96,7 @@ def in_order(frames: list[Frame]) -> bool:
     return places == sorted(set(places))
 
 
+@pytest.mark.requirement("TSTREAM-001")
 async def test_each_run_is_shown_as_it_comes_and_closed(
     server_url: str, http: httpx.Client
 ) -> None:
@@ -138,6 +139,7 @@ async def test_its_bytes_are_those_of_the_reference(server_url: str, http: httpx
     assert second.split("\r\n")[1] == f'data: {{"status":"run_done","run_id":"{run_id}"}}'
 
 
+@pytest.mark.requirement("TSTREAM-001")
 async def test_runs_that_wait_for_each_other_follow_each_other(
     server_url: str, http: httpx.Client
 ) -> None:
@@ -155,6 +157,7 @@ async def test_runs_that_wait_for_each_other_follow_each_other(
     assert [frame.name for frame in found].count("error") == 1
 
 
+@pytest.mark.requirement("TSTREAM-002")
 async def test_the_modes_choose_what_is_shown(server_url: str, http: httpx.Client) -> None:
     thread_id = new_thread(http)
     wait(http, thread_id, "echo", input={"text": "0"})
@@ -183,6 +186,7 @@ async def test_the_modes_choose_what_is_shown(server_url: str, http: httpx.Clien
     ]
 
 
+@pytest.mark.requirement("TSTREAM-002")
 @pytest.mark.parametrize(
     ("params", "headers", "detail"),
     [
@@ -206,6 +210,7 @@ def test_what_cannot_be_meant_is_refused(
     assert answer.json()["detail"].startswith(detail)
 
 
+@pytest.mark.requirement("TSTREAM-003")
 def test_a_thread_that_is_not_there_cannot_be_followed(http: httpx.Client) -> None:
     thread_id = str(uuid4())
     answer = http.get(f"/threads/{thread_id}/stream")
@@ -216,6 +221,7 @@ def test_a_thread_that_is_not_there_cannot_be_followed(http: httpx.Client) -> No
     assert http.get("/threads/x/stream").status_code == 422
 
 
+@pytest.mark.requirement("TSTREAM-005")
 @pytest.mark.parametrize("last", ["-1", "0", "0-0", "1-0"])
 async def test_who_asks_for_everything_gets_what_is_stored_then_what_comes(
     server_url: str, http: httpx.Client, last: str
@@ -252,6 +258,7 @@ async def test_a_run_that_is_cancelled_or_rolled_back_is_closed(
             assert shown(await until_done(frames))[-1] == done(run_id)
 
 
+@pytest.mark.requirement("TSTREAM-006")
 async def test_following_ends_when_the_thread_is_deleted(
     server_url: str, http: httpx.Client
 ) -> None:
@@ -288,6 +295,7 @@ async def test_the_sdk_joins_a_thread(client: LangGraphClient) -> None:
     assert parts[2].data["state"]["values"]["log"] == ["a:1", "b", "x"]
 
 
+@pytest.mark.requirement("TSTREAM-006")
 async def test_a_thread_that_is_quiet_is_kept_alive(tmp_path: Path) -> None:
     with served(tmp_path, config={"lgserve": {"heartbeat_seconds": 0.05}}) as url:
         async with httpx.AsyncClient(base_url=url, timeout=20) as client:
@@ -313,6 +321,7 @@ WHOLE: dict[str, Any] = {
 }
 
 
+@pytest.mark.requirement("STREAM-022")
 def test_a_run_rejoined_after_each_of_its_events_is_seen_whole(cuts_url: str) -> None:
     with httpx.Client(base_url=cuts_url) as http:
         thread_id = new_thread(http)
@@ -328,6 +337,7 @@ def test_a_run_rejoined_after_each_of_its_events_is_seen_whole(cuts_url: str) ->
     client.check()
 
 
+@pytest.mark.requirement("STREAM-022")
 def test_a_run_rejoined_once_at_any_of_its_events_is_seen_whole(cuts_url: str) -> None:
     with httpx.Client(base_url=cuts_url) as http:
         thread_id = new_thread(http)
@@ -342,6 +352,7 @@ def test_a_run_rejoined_once_at_any_of_its_events_is_seen_whole(cuts_url: str) -
         client.check()
 
 
+@pytest.mark.requirement("TSTREAM-004")
 def test_a_thread_rejoined_after_each_event_is_seen_whole(cuts_url: str) -> None:
     with httpx.Client(base_url=cuts_url) as http:
         thread_id = new_thread(http)

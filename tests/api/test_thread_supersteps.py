@@ -22,6 +22,7 @@ def post(http: httpx.Client, *supersteps: Any, graph: str = "echo", **more: Any)
     return http.post("/threads", json=body)
 
 
+@pytest.mark.requirement("THREAD-010")
 def test_a_thread_stands_where_its_supersteps_lead(http: httpx.Client) -> None:
     made = post(http, [INPUT], [OF_A]).json()
     thread_id = made["thread_id"]
@@ -59,6 +60,7 @@ def test_no_supersteps_make_an_empty_thread(http: httpx.Client) -> None:
     assert (made["status"], made["values"]) == ("idle", None)
 
 
+@pytest.mark.requirement("THREAD-010")
 @pytest.mark.parametrize(
     ("supersteps", "more", "status", "detail"),
     [
@@ -116,4 +118,6 @@ async def test_the_sdk_carries_a_thread_over(client: LangGraphClient, server_url
     made = await client.threads.create(graph_id="echo", supersteps=supersteps)
     assert made["values"] == {"log": ["super"]}
     with get_sync_client(url=server_url) as sync:
-        assert sync.threads.create(graph_id="echo", supersteps=supersteps)["values"] == made["values"]
+        assert (
+            sync.threads.create(graph_id="echo", supersteps=supersteps)["values"] == made["values"]
+        )

@@ -63,6 +63,7 @@ def rows(folder: Path, thread_id: str) -> int:
     return int(found[0])
 
 
+@pytest.mark.requirement("THREAD-009")
 @pytest.mark.parametrize(
     ("ttl", "strategy", "minutes"),
     [
@@ -95,10 +96,12 @@ def test_a_wish_is_shown_to_those_who_ask(
 
 
 def test_without_a_wish_a_thread_is_kept(http: httpx.Client) -> None:
-    for body in ({}, {"ttl": {}}, {"ttl": None}):
+    bodies: list[Any] = [{}, {"ttl": {}}, {"ttl": None}]
+    for body in bodies:
         assert shown(http, http.post("/threads", json=body).json()["thread_id"]) is None
 
 
+@pytest.mark.requirement("THREAD-009")
 def test_a_patch_sets_changes_and_clears_it(http: httpx.Client) -> None:
     thread_id = new_thread(http, metadata={"k": 1})
 
@@ -141,6 +144,7 @@ def test_runs_and_updates_let_it_begin_anew(http: httpx.Client) -> None:
     assert shown(http, thread_id)["expires_at"] == moments[-1]
 
 
+@pytest.mark.requirement("THREAD-009")
 def test_an_expired_thread_is_gone_at_once(http: httpx.Client) -> None:
     tag, large = str(uuid4()), "x" * 100_000
     kept = new_thread(http, metadata={"tag": tag})
@@ -269,6 +273,7 @@ def test_an_old_thread_gets_the_default_with_its_next_run(tmp_path: Path) -> Non
         assert shown(http, idle) is None
 
 
+@pytest.mark.requirement("THREAD-009")
 def test_the_sweeper_deletes_what_has_expired(tmp_path: Path) -> None:
     with serving(tmp_path, sweep_interval_minutes=SOON) as http:
         thread_id = new_thread(http, ttl=LATE)

@@ -29,6 +29,10 @@ class Api:
     runs: list[dict[str, Any]] = field(default_factory=list)
     #: Answers this instead of everything else.
     answer: tuple[int, bytes] | None = None
+    #: Lets nobody in, but to `/info`.
+    closed: bool = False
+    #: Serves nothing below this address.
+    lacking: str = ""
     #: Answers these addresses, byte by byte.
     pages: dict[str, bytes] = field(default_factory=dict)
     #: Breaks off so many requests, after so many pages.
@@ -42,6 +46,8 @@ class Api:
     def reply(self, method: str, target: str, body: Any) -> tuple[int, Any]:
         """Answer a request."""
         path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
+        if refused := self._refusal(path):
+            return refused
         match [method, *path.strip("/").split("/")]:
             case ["GET", "info"]:
                 return 200, self.info
@@ -56,6 +62,13 @@ class Api:
             case _:
                 pass
         return 404, {"detail": "Not Found"}
+
+    def _refusal(self, path: str) -> tuple[int, Any] | None:
+        if self.closed and path != "/info":
+            return 401, {"detail": "who are you?"}
+        if self.lacking and path.startswith(f"/{self.lacking}"):
+            return 404, {"detail": "Not Found"}
+        return None
 
     def _threads(self, body: dict[str, Any]) -> list[dict[str, Any]]:
         wanted, metadata = body.get("status"), body.get("metadata", {})
@@ -110,6 +123,8 @@ def handler_of(api: Api) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             text = self.rfile.read(int(self.headers.get("content-length", 0)))
             self._answer(json.loads(text))
+
+        do_PUT = do_POST  # noqa: N815 - as the base class names them
 
         def _answer(self, body: Any) -> None:
             api.headers.append({name.lower(): value for name, value in self.headers.items()})

@@ -158,3 +158,23 @@ def cpu_of(arguments: list[str], url: str) -> float:
     return (after.children_user + after.children_system) - (
         before.children_user + before.children_system
     )
+
+
+HINTED = [
+    (("runs", "cancel", "RUN"), "this one is success · lgserve runs show RUN"),
+    (("runs", "start", "-a", "nosuch", "-i", "{}"), "lgserve assistants list"),
+    (("runs", "start", "-a", MISSING, "-i", "{}"), "lgserve assistants list"),
+    (("runs", "start", "-a", "nosuch", "--background", "-i", "{}"), "lgserve assistants list"),
+    (("threads", "create", "--id", "THREAD"), "--if-exists do_nothing"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "hint"), HINTED, ids=str)
+def test_an_error_says_what_to_do_next(
+    real: Lgserve, things: dict[str, str], arguments: tuple[str, ...], hint: str
+) -> None:
+    error = json.loads(real(*filled(arguments, things), "-o", "json").err)["error"]
+    for name, value in things.items():
+        hint = hint.replace(name, value)
+    assert set(error) == {"code", "message", "hint"}
+    assert hint in error["hint"]

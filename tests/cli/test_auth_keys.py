@@ -65,6 +65,7 @@ def test_revoking_needs_yes_where_nobody_can_be_asked(lgserve: Lgserve) -> None:
     refused = lgserve("auth", "key", "revoke", key_id)
 
     assert (refused.status, refused.out) == (2, "")
+    assert "error: a revoked key is never valid again, and nobody can be asked" in refused.err
     assert f"lgserve auth key revoke {key_id} --yes" in refused.err
     assert lgserve("auth", "key", "list").table[1][3] == "valid"
 

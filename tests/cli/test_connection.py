@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +17,10 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Api, Lgserve
 
 
-def write_state(folder: Path, url: str, pid: int) -> None:
+def write_state(folder: Path, url: str, pid: int, started_at: str = "") -> None:
     file = folder / ".lgserve" / "server.json"
     file.parent.mkdir()
-    file.write_text(json.dumps({"pid": pid, "url": url, "started_at": "", "version": "1"}))
+    file.write_text(json.dumps({"pid": pid, "url": url, "started_at": started_at, "version": "1"}))
 
 
 def source(lgserve: Lgserve, *arguments: str) -> str:
@@ -42,6 +44,29 @@ def test_the_word_of_a_dead_server_is_ignored(
     write_state(tmp_path, "http://127.0.0.1:9", 2**22 + 1)
     result = lgserve("info", "--timeout", "1ms")
     assert "(this address comes from the default)" in result.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when a process began")
+@pytest.mark.parametrize("kind", ["zombie", "reused"])
+def test_a_process_that_only_has_the_id_of_the_server_is_no_server(
+    lgserve: Lgserve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.delenv("LGSERVE_URL")
+    with subprocess.Popen(["sleep", "0" if kind == "zombie" else "60"]) as process:
+        if kind == "zombie":
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        write_state(tmp_path, "http://127.0.0.1:9", process.pid, "2020-01-01T00:00:00+00:00")
+        result = lgserve("info", "--timeout", "1ms")
+        process.kill()
+    assert "(this address comes from the default)" in result.err
+
+
+def test_a_server_that_answers_is_believed_whatever_the_clock_says(
+    lgserve: Lgserve, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LGSERVE_URL")
+    write_state(tmp_path, api.url, os.getpid(), "2020-01-01T00:00:00+00:00")
+    assert source(lgserve) == str(tmp_path / ".lgserve" / "server.json")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": "x", "url": 1}'])
@@ -135,13 +160,20 @@ def test_a_wrong_key_names_where_it_came_from(
 def test_with_json_the_error_is_json_on_stderr(lgserve: Lgserve, api: Api) -> None:
     api.answer = (404, b'{"detail":"Not Found"}')
     result = lgserve("info", "-o", "json")
-    error: dict[str, Any] = json.loads(result.err)["error"]
-    assert (error["code"], error["status"], error["url"]) == (
-        "E_NOT_FOUND",
-        404,
-        f"{api.url}/info",
-    )
+    message = f"404 from {api.url}/info: Not Found"
+    error = {"code": "E_NOT_FOUND", "message": message, "hint": None}
+    assert json.loads(result.err) == {"error": error}
     assert result.out == ""
+
+
+def test_the_candidates_of_an_ambiguous_id_are_in_the_message_of_a_json_error(
+    lgserve: Lgserve, api: Api
+) -> None:
+    api.threads.append({**api.threads[0], "thread_id": "00000003-1111-4000-8000-000000000000"})
+    result = lgserve("threads", "show", "00000003", "-o", "json")
+    error: dict[str, Any] = json.loads(result.err)["error"]
+    assert set(error) == {"code", "message", "hint"}
+    assert "00000003-1111-4000-8000-000000000000" in error["message"]
 
 
 def test_a_server_that_is_not_there_is_unreachable(lgserve: Lgserve) -> None:

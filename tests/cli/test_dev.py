@@ -276,16 +276,25 @@ def test_a_second_server_on_the_same_data_is_refused(project: Path, started: lis
 
 @pytest.mark.parametrize("reload", ["--reload", "--no-reload"])
 def test_it_ends_after_the_time_it_was_given(project: Path, reload: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "lgserve", "dev", "--port", "0", reload, "--exit-after", "4s"],
+    ended = _run_for("8s", project, reload)
+    assert ended.returncode == 0
+    assert b"server.ready" in ended.stderr
+
+
+def test_a_stop_before_it_is_ready_is_a_clean_stop(project: Path) -> None:
+    assert _run_for("1ms", project, "--no-reload").returncode == 0
+    assert not (project / ".lgserve" / "server.json").exists()
+
+
+def _run_for(time: str, project: Path, reload: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "lgserve", "dev", "--port", "0", reload, "--exit-after", time],
         cwd=project,
         capture_output=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         timeout=SECONDS,
         check=False,
     )
-    assert ended.returncode == 0
-    assert b"server.ready" in ended.stderr
 
 
 def test_a_busy_default_port_makes_way(project: Path, started: list[Started]) -> None:

@@ -60,3 +60,34 @@ def test_info_tells_what_our_server_says_of_itself(lgserve: Lgserve, api: Api) -
         "on": "metrics, store",
         "off": "crons",
     }
+
+
+def test_without_a_key_the_public_part_is_shown_and_the_rest_is_named(
+    lgserve: Lgserve, api: Api
+) -> None:
+    api.info = {"version": "0.16.7", "graphs": ["agent"], "auth": {"type": "api_keys"}}
+    api.closed = True
+    result = lgserve("info")
+    assert result.status == 0
+    assert dict(result.table) == {
+        "server": f"{api.url}   langgraph-api 0.16.7",
+        "from": "LGSERVE_URL",
+        "graphs": "agent (1)",
+        "auth": "api_keys",
+    }
+    assert "not shown without a key: assistants, threads · --api-key" in result.err
+    assert set(lgserve("info", "-o", "json").json) == {"version", "url", "graphs", "auth"}
+
+
+def test_a_key_that_is_wrong_is_an_error(lgserve: Lgserve, api: Api) -> None:
+    api.closed = True
+    result = lgserve("info", "--api-key", "wrong")
+    assert (result.status, result.out) == (4, "")
+
+
+def test_what_a_server_does_not_serve_is_left_out(lgserve: Lgserve, api: Api) -> None:
+    api.info = {"version": "0.16.7", "graphs": ["agent"]}
+    api.lacking = "threads"
+    shown = dict(lgserve("info").table)
+    assert "threads" not in shown
+    assert shown["assistants"] == "2"

@@ -147,12 +147,28 @@ def test_a_shell_gets_its_completion_script(lgserve: Lgserve, shell: str) -> Non
     assert "_LGSERVE_COMPLETE=complete_" in lgserve("completion", "show", shell).out
 
 
+@pytest.mark.parametrize(
+    ("shell", "startup", "said"),
+    [
+        ("bash", ".bashrc", "complete -o default -F _lgserve_completion lgserve"),
+        ("zsh", ".zshrc", "#compdef lgserve"),
+        ("fish", None, "complete --command lgserve"),
+    ],
+)
 def test_completion_is_installed_for_a_shell(
-    lgserve: Lgserve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lgserve: Lgserve,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shell: str,
+    startup: str | None,
+    said: str,
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    result = lgserve("completion", "install", "fish")
-    assert "complete --command lgserve" in Path(result.out.strip()).read_text()
+    file = Path(lgserve("completion", "install", shell).out.strip())
+    assert said in file.read_text()
+    if startup:
+        start = (tmp_path / startup).read_text()
+        assert (str(file) if shell == "bash" else "~/.zfunc") in start
 
 
 def test_a_shell_gets_the_commands_that_begin_so(monkeypatch: pytest.MonkeyPatch) -> None:

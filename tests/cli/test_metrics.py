@@ -310,3 +310,49 @@ def test_the_panel_fits_the_terminal(api: Api, width: int, height: int) -> None:
     assert any("TIMING" in line for line in screen)
     assert any(line.strip().startswith("active") or " active " in line for line in screen)
     assert any("runs status 29 of many" in line for line in screen) is (height == 40)
+
+
+@pytest.mark.parametrize(
+    ("name", "suggested"),
+    [
+        ("request", "requests"),
+        ("run_seconds", "run_duration_seconds"),
+        ("lgserve_agent_token", "agent_tokens"),
+        ("streams", "active_streams"),
+        ("database", "database_bytes"),
+    ],
+)
+def test_an_unknown_name_brings_those_that_are_like_it(
+    real: Lgserve, name: str, suggested: str
+) -> None:
+    result = real("metrics", name)
+    assert (result.status, result.out) == (2, "")
+    assert suggested in result.err.partition("did you mean")[2]
+
+
+def test_a_filter_that_nothing_matches_says_so(real: Lgserve) -> None:
+    result = real("metrics", "--filter", "nothing_like_it*", "-o", "json")
+    assert (result.status, result.json["metrics"]) == (0, [])
+    assert "no metric matches --filter 'nothing_like_it*'" in result.err
+
+
+def test_a_label_that_is_not_there_yet_brings_those_that_are(real: Lgserve) -> None:
+    real("threads", "create")
+    result = real("metrics", "threads.eror")
+    assert "threads.eror has no value yet · there are: " in result.err
+    assert "threads.idle" in result.err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0", "--interval '0' is not a duration: it must be more than 0"),
+        ("-1s", "--interval '-1s' is not a duration: it must be more than 0"),
+        ("soon", "--interval 'soon' is not a duration"),
+        ("1ms", "--interval '1ms' is too short"),
+    ],
+)
+def test_an_interval_that_is_none_is_named(real: Lgserve, text: str, said: str) -> None:
+    result = real("metrics", "--watch", "--interval", text, "--count", "1")
+    assert result.status == 2
+    assert said in result.err

@@ -14,7 +14,7 @@ from lgserve.cli.arguments import dotted, parse_namespace, value_at
 from lgserve.cli.errors import CliError
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Lgserve
+    from tests.cli.conftest import Api, Lgserve
 
 THEME = '{"mode":"dark","sizes":[1,{"big":true}]}'
 
@@ -86,6 +86,14 @@ def test_a_put_shows_what_was_stored(real: Lgserve) -> None:
         "theme",
         {"n": 1},
     )
+
+
+def test_what_a_server_drops_of_a_put_is_said(lgserve: Lgserve, api: Api) -> None:
+    api.answer = (200, b'{"namespace": ["n"], "key": "k", "value": {}}')
+    result = lgserve("store", "put", "n", "k", "{}", "--ttl", "5m", "--metadata", "a=b")
+    assert result.status == 0
+    assert "this server has dropped the metadata\n" in result.err
+    assert "this server has dropped the time to live" in result.err
 
 
 def test_a_replaced_item_keeps_its_birthday(real: Lgserve) -> None:
@@ -238,3 +246,38 @@ def test_items_and_bytes_are_counted(real: Lgserve) -> None:
 def test_an_item_is_gone_when_its_time_is_over(real: Lgserve) -> None:
     put(real, "a", "k", {}, "--ttl", "1ms")
     assert real("store", "get", "a", "k").status == 5
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("put", "a", "b", "{}"),
+        ("get", "a", "b"),
+        ("list",),
+        ("search", "a"),
+        ("namespaces",),
+        ("stats",),
+        ("export",),
+        ("delete", "a", "b", "--yes"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_store_that_is_switched_off_is_said_to_be(
+    lgserve: Lgserve, arguments: tuple[str, ...]
+) -> None:
+    result = lgserve("store", *arguments)
+    assert (result.status, result.out) == (5, "")
+    assert "error: the store is switched off on this server\n" in result.err
+    assert "http.disable_store" in result.err
+
+
+@pytest.mark.parametrize("text", ["0", "-5m", "nan"])
+def test_a_time_to_live_that_is_none_is_refused(real: Lgserve, text: str) -> None:
+    result = real("store", "put", "n", "k", "{}", "--ttl", text)
+    assert result.status == 2
+    assert f"--ttl '{text}' is not a duration" in result.err
+
+
+def test_the_help_of_import_says_what_is_not_kept(lgserve: Lgserve) -> None:
+    told = " ".join(lgserve("store", "import", "--help").out.split())
+    assert "The API takes no times: an item is created when it is imported" in told

@@ -1,4 +1,4 @@
-"""The JavaScript SDK, as Node runs it: its client, its streams, and what stands behind `useStream`."""
+"""The JavaScript SDK, as Node runs it: client, streams, and what stands behind `useStream`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def scripts() -> Path:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("node and npm are not installed")
-    wanted = b"".join((SCRIPTS / name).read_bytes() for name in ("package.json", "package-lock.json"))
+    wanted = b"".join(
+        (SCRIPTS / name).read_bytes() for name in ("package.json", "package-lock.json")
+    )
     folder = CACHE / hashlib.sha256(wanted).hexdigest()[:16]
     if not (folder / "installed").exists():
         _install(npm, folder)
@@ -59,6 +61,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found
 
 
+@pytest.mark.requirement("CLIENT-004")
 @pytest.mark.parametrize(
     ("script", "sdk"),
     [

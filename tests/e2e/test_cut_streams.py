@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from langgraph_sdk import get_client
 
-from tests.cutting import CutClient
+from tests.cutting import CutClient, stored
 from tests.servers import ServerProcess, serving
 
 BODY: dict[str, Any] = {
@@ -101,3 +104,26 @@ def test_a_thread_that_is_followed_all_the_time_loses_nothing_to_a_restart(
         pass
 
     client.check()
+
+
+async def test_the_sdk_follows_a_thread_through_a_restart_without_noticing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    places: list[str] = []
+    with serving(tmp_path, "--port", str(port), name="cuts") as server:
+        async with get_client(url=server.url) as client, asyncio.timeout(60):
+            thread_id = (await client.threads.create())["thread_id"]
+            run = await client.runs.create(thread_id, **BODY)
+            parts = await client.threads.join_stream(thread_id, last_event_id="-1")
+            async for part in parts:
+                assert part.id is not None
+                places.append(part.id)
+                if len(places) == 15:
+                    await asyncio.to_thread(restart, server, gently=False)
+                if part.event == "metadata" and part.data.get("status") == "run_done":
+                    assert part.data["run_id"] == run["run_id"]
+                    break
+        whole = stored(f"{server.url}/threads/{thread_id}/stream", until=places[-1])
+
+    assert places == [frame.event_id for frame in whole]
+    assert [frame.name for frame in whole].count("metadata") == 3

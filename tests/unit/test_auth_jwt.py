@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime, tzinfo
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,36 @@ def test_times_are_heeded_with_the_leeway() -> None:
     refuse(shared(), token(nbf=now + 30), "not yet valid")
     assert ask(shared(leeway_seconds=60), token(exp=now - 30)).identity == "alice"
     assert ask(shared(), token(exp=now + 30)).identity == "alice"
+
+
+@pytest.mark.parametrize("leeway", [0.0, 5.0])
+def test_a_token_ends_and_begins_at_the_very_second(
+    leeway: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_900_000_000
+    monkeypatch.setattr(jwt.api_jwt, "datetime", _clock_at(now))
+    authenticator = shared(leeway_seconds=leeway)
+    over, ahead = now - int(leeway), now + int(leeway)
+
+    assert ask(authenticator, token(exp=over + 1)).identity == "alice"
+    refuse(authenticator, token(exp=over), "expired")
+    assert ask(authenticator, token(nbf=ahead)).identity == "alice"
+    refuse(authenticator, token(nbf=ahead + 1), "not yet valid")
+    refuse(authenticator, token(iat=ahead + 1), "not yet valid")
+
+
+def _clock_at(moment: int) -> type[datetime]:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            return cls.fromtimestamp(moment, tz)
+
+    return Clock
+
+
+def test_without_a_word_in_the_config_there_is_no_leeway() -> None:
+    assert JwtOptions(secret=SECRET).leeway_seconds == 0.0
+    refuse(shared(), token(exp=int(time.time()) - 1), "expired")
 
 
 def test_issuer_and_audience_must_be_those_of_the_config() -> None:

@@ -206,7 +206,7 @@ class TestRuns:
     def test_what_is_about_langsmith_is_harmless(self) -> None:
         request = run_request(feedback_keys=["k"], langsmith_tracer={"project_name": "p"})
 
-        assert request == RunRequest(assistant_id="echo")
+        assert request == RunRequest(assistant_id="echo", feedback_keys=("k",))
 
     def test_unknown_fields_are_ignored(self) -> None:
         assert run_request(no_such_field=1) == RunRequest(assistant_id="echo")
@@ -217,7 +217,7 @@ class TestRuns:
             ({"assistant_id": 5}, "assistant_id: Input should be a string (got 5)"),
             ({"webhook": ""}, 'webhook: String should have at least 1 character (got "")'),
             ({"webhook": None}, "webhook: Input should not be null (got null)"),
-            ({"strict_resume": True}, "strict_resume: not supported yet (got true)"),
+            ({"strict_resume": 1}, "strict_resume: Input should be true or false (got 1)"),
             ({"metadata": None}, "metadata: Input should be an object (got null)"),
             ({"config": []}, "config: Input should be an object (got [])"),
             (
@@ -371,12 +371,12 @@ class TestThreads:
     def test_create_takes_an_id_in_any_form(self) -> None:
         body = ThreadCreateBody.model_validate({"thread_id": THREAD.upper().replace("-", "")})
 
-        assert body.arguments()["thread_id"] == THREAD
+        assert body.value()["thread_id"] == THREAD
 
-    def test_what_a_later_version_will_do_is_refused_until_then(self) -> None:
-        assert ThreadCreateBody.model_validate({"ttl": None, "supersteps": []}).ttl is None
-        assert refusal(ThreadCreateBody, {"ttl": {"ttl": 5}}).startswith("ttl: not supported yet")
-        assert refusal(ThreadPatchBody, {"ttl": 5}) == "ttl: not supported yet (got 5)"
+    def test_a_ttl_is_seen_by_auth_handlers_if_it_is_given(self) -> None:
+        assert "ttl" not in ThreadCreateBody.model_validate({}).value()
+        assert ThreadCreateBody.model_validate({"ttl": None}).value()["ttl"] is None
+        assert ThreadPatchBody.model_validate({"ttl": 5}).value(THREAD)["ttl"] == {"ttl": 5}
 
     def test_a_search_is_a_filter_and_a_page(self) -> None:
         body = ThreadSearchBody.model_validate(
@@ -517,11 +517,13 @@ def outcome(model: type[BaseModel], body: Any) -> str:
     return "taken"
 
 
+@pytest.mark.requirement("HTTP-011")
 @given(st.sampled_from(ALL_BODIES).flatmap(lambda m: st.tuples(st.just(m), fields_of(m) | JSON)))
 def test_any_json_is_taken_or_refused_with_a_sentence(case: tuple[type[BaseModel], Any]) -> None:
     assert 0 < len(outcome(*case)) < 2000
 
 
+@pytest.mark.requirement("HTTP-011")
 @pytest.mark.parametrize("model", [CancelMany, ThreadSearchBody, HistoryBody, RunCreate])
 def test_a_million_mistakes_make_a_short_answer(model: type[BaseModel]) -> None:
     many = [1] * 1_000_000

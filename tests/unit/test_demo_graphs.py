@@ -125,3 +125,15 @@ async def test_the_counter_remembers_its_total_and_forgets_what_was_added() -> N
     totals = [await graph.ainvoke(value, CONFIG) for value in inputs]
     assert [total["total"] for total in totals] == [5, 3, 4]
     assert totals[-1] == {"total": 4, "steps": ["added 5", "added -2", "added 1"]}
+
+
+@pytest.mark.parametrize("question", ["hi", "weather in Rome"])
+def test_the_model_tells_its_usage_once_however_it_is_asked(question: str) -> None:
+    model = DemoChatModel(word_seconds=0.0)
+    streamed = list(model.stream(question))
+    whole = model.invoke(question).usage_metadata
+
+    assert whole is not None
+    assert whole["input_tokens"] == len(question.split())
+    assert 0 < whole["output_tokens"] == whole["total_tokens"] - whole["input_tokens"]
+    assert [chunk.usage_metadata for chunk in streamed if chunk.usage_metadata] == [whole]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langgraph.types import Command
 
-from lgserve.services.histories import for_history
+from lgserve.services.histories import for_history, states_of
 from lgserve.storage.checkpointers import SqliteCheckpointers
 from lgserve.storage.database import SqliteDatabase
 from tests.projects.samples import graphs as samples
@@ -22,6 +22,10 @@ async def savers() -> AsyncIterator[SqliteCheckpointers]:
     database.open()
     yield SqliteCheckpointers(database)
     database.close()
+
+
+def of(graph: Any, config: Any, limit: int) -> AsyncIterator[Any]:
+    return states_of(graph, config, metadata=None, before=None, limit=limit)
 
 
 async def echo(graph: Any) -> None:
@@ -107,8 +111,10 @@ async def test_a_history_read_the_short_way_is_the_same(
 
     plain = [state async for state in attached.aget_state_history(ROOT)]
     short = for_history(attached, savers.watched)
-    found = [state async for state in short.aget_state_history(ROOT)]
+    found = [state async for state in of(short, ROOT, 1000)]
+    some = [state async for state in of(short, ROOT, 3)]
 
+    assert some == plain[:3]
     assert found == plain
     assert [[task.id for task in state.tasks] for state in found] == [
         [task.id for task in state.tasks] for state in plain
@@ -116,18 +122,19 @@ async def test_a_history_read_the_short_way_is_the_same(
     assert plain
 
 
+@pytest.mark.requirement("HISTORY-006")
 async def test_a_subgraph_has_a_history_of_its_own(savers: SqliteCheckpointers) -> None:
     attached = samples.parent.copy(update={"checkpointer": savers.shared()})
     await attached.ainvoke({"text": "x"}, ROOT)
     (namespace,) = {
-        task.state["configurable"]["checkpoint_ns"]
+        cast("Any", task.state)["configurable"]["checkpoint_ns"]
         async for state in attached.aget_state_history(ROOT)
         for task in state.tasks
         if task.state
     }
-    of_child = {"configurable": {"thread_id": "t", "checkpoint_ns": namespace}}
+    of_child: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": namespace}}
 
     plain = [state async for state in attached.aget_state_history(of_child)]
     short = for_history(attached, savers.watched)
-    assert [state async for state in short.aget_state_history(of_child)] == plain
+    assert [state async for state in of(short, of_child, 1000)] == plain
     assert len(plain) > 1

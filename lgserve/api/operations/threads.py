@@ -23,12 +23,12 @@ _EVENTS = Answer(about="Server-sent events; the stream does not end.", media=(EV
 OPERATIONS: Mapping[Route, Operation] = {
     ("POST", "/threads"): Operation(
         name="create_thread_threads_post", summary="Create Thread", tag="Threads",
-        body=bodies.ThreadCreateBody, parameters=CREATING,
+        body=bodies.ThreadCreateBody, parameters=("include", *CREATING),
         answers=json_answer(s.Thread, "The thread."), errors=(404, 409),
     ),
     ("POST", "/threads/search"): Operation(
         name="search_threads_threads_search_post", summary="Search Threads", tag="Threads",
-        body=bodies.ThreadSearchBody,
+        body=bodies.ThreadSearchBody, parameters=("include",),
         answers=json_answer(list[s.Thread], "A page of threads.", *PAGE_HEADERS, selectable=True),
     ),
     ("POST", "/threads/count"): Operation(
@@ -37,8 +37,9 @@ OPERATIONS: Mapping[Route, Operation] = {
     ),
     ("POST", "/threads/prune"): Operation(
         name="prune_threads_threads_prune_post", summary="Prune Threads", tag="Threads",
-        body=bodies.ThreadPruneBody,
+        body=bodies.ThreadPruneBody, errors=(409,),
         answers=json_answer(s.ThreadPruneResponse, "How many were pruned."),
+        about="`keep_latest` keeps a thread and its latest checkpoints.",
     ),
     ("GET", f"{_THREAD}/storage"): Operation(
         name="get_thread_storage_threads__thread_id__storage_get", summary="Get Thread Storage",
@@ -52,7 +53,7 @@ OPERATIONS: Mapping[Route, Operation] = {
     ("POST", f"{_THREAD}/state"): Operation(
         name="update_thread_state_threads__thread_id__state_post",
         summary="Update Thread State", tag="Threads", body=bodies.StateUpdateBody,
-        parameters=CREATING, errors=(404, 409),
+        errors=(404, 409),
         answers=json_answer(s.ThreadStateUpdateResponse, "The new checkpoint."),
     ),
     ("GET", f"{_THREAD}/state/{{checkpoint_id}}"): Operation(
@@ -79,7 +80,8 @@ OPERATIONS: Mapping[Route, Operation] = {
     ),
     ("POST", f"{_THREAD}/copy"): Operation(
         name="copy_thread_post_threads__thread_id__copy_post", summary="Copy Thread",
-        tag="Threads", parameters=CREATING, answers=json_answer(s.Thread, "The copy."),
+        tag="Threads", parameters=("include", *CREATING),
+        answers=json_answer(s.Thread, "The copy."),
         errors=(404, 409, 422),
     ),
     ("GET", _THREAD): Operation(
@@ -88,7 +90,7 @@ OPERATIONS: Mapping[Route, Operation] = {
     ),
     ("PATCH", _THREAD): Operation(
         name="patch_thread_threads__thread_id__patch", summary="Patch Thread", tag="Threads",
-        body=bodies.ThreadPatchBody, errors=(404,),
+        body=bodies.ThreadPatchBody, parameters=("include", "Prefer"), errors=(404,),
         answers={**json_answer(s.Thread, "The thread."), **DONE},
     ),
     ("DELETE", _THREAD): Operation(

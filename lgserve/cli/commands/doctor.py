@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ from lgserve.cli.errors import ExitCode
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command
 from lgserve.cli.output import Column, Noun, write
+from lgserve.cli.shared_options import Config
 
 _MARKS = {"ok": ("✓", "32"), "warning": ("!", "33"), "failed": ("✗", "31")}
 _CHECKS = Noun(
@@ -32,9 +32,7 @@ app = new_app("doctor", "Check this machine, project and server.")
 @command(app, "doctor", shared=open_session)
 def examine(
     session: Session,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="Config file or its folder.")
-    ] = None,
+    config: Config = None,
     graphs: Annotated[bool, typer.Option("--import", help="Import every graph as well.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="A warning is a failure.")] = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lgserve.cli.client import ApiClient
@@ -13,6 +14,7 @@ from lgserve.cli.output import Noun, duration, size
 
 _INFO = Noun(id_field="url", columns=(), fields=("url", "graphs", "assistants", "threads"))
 _COUNTED = ("busy", "interrupted", "error")
+_KEY_HINT = "--api-key or LGSERVE_API_KEY"
 
 app = new_app("info", "Show a server.")
 
@@ -22,17 +24,40 @@ def show_info(session: Session) -> None:
     """Show a server: versions, graphs, counts."""
     client = session.client
     info = client.get("/info")
-    item = {
-        **info,
-        "url": client.connection.url,
-        "graphs": info["graphs"] if "graphs" in info else _graphs(client),
-        "assistants": client.query("/assistants/count", {}),
-        "threads": {
-            "total": client.query("/threads/count", {}),
-            **{name: client.query("/threads/count", {"status": name}) for name in _COUNTED},
-        },
-    }
+    item = {**info, "url": client.connection.url}
+    parts: dict[str, Callable[[ApiClient], Any]] = {"assistants": _assistants, "threads": _threads}
+    if "graphs" not in info:
+        parts["graphs"] = _graphs
+    closed = [name for name in sorted(parts) if not _add(session, item, name, parts[name])]
     session.out.item(_INFO, item, _lines(session, item))
+    if closed:
+        session.out.note(f"not shown without a key: {', '.join(closed)} · {_KEY_HINT}")
+
+
+def _add(
+    session: Session, item: dict[str, Any], name: str, ask: Callable[[ApiClient], Any]
+) -> bool:
+    """Ask for a part; tell whether it may be seen. What the server does not serve is left out."""
+    connection = session.client.connection
+    try:
+        item[name] = ask(session.client)
+    except CliError as exc:
+        if exc.exit_code is ExitCode.NOT_FOUND:
+            return True
+        # A key that is wrong is an error; to have none is not.
+        if exc.exit_code is not ExitCode.DENIED or connection.api_key or connection.headers:
+            raise
+        return False
+    return True
+
+
+def _assistants(client: ApiClient) -> int:
+    return int(client.query("/assistants/count", {}))
+
+
+def _threads(client: ApiClient) -> dict[str, int]:
+    wanted: dict[str, dict[str, str]] = {"total": {}, **{n: {"status": n} for n in _COUNTED}}
+    return {name: client.query("/threads/count", body) for name, body in wanted.items()}
 
 
 def _graphs(client: ApiClient) -> list[str]:
@@ -48,22 +73,28 @@ def _graphs(client: ApiClient) -> list[str]:
 
 
 def _lines(session: Session, info: dict[str, Any]) -> list[tuple[str, str]]:
-    threads, graphs = info["threads"], info["graphs"]
+    threads, graphs = info.get("threads"), info.get("graphs")
     key = session.client.connection.api_key_source
     lines = [
         ("server", f"{info['url']}   {_version(info)}"),
         ("from", session.client.connection.url_source + (f" · key from {key}" if key else "")),
         ("build", _build(info.get("build") or {})),
-        ("graphs", f"{', '.join(graphs)} ({len(graphs)})" if graphs else "none"),
+        ("graphs", _named(graphs)),
         *(("broken", f"{name}: {_error(why)}") for name, why in _graph_errors(info)),
-        ("assistants", str(info["assistants"])),
-        ("threads", f"{threads['total']}{_counts(threads)}"),
+        ("assistants", str(info.get("assistants", ""))),
+        ("threads", f"{threads['total']}{_counts(threads)}" if threads else ""),
         ("storage", _storage(info.get("storage") or {})),
         ("queue", _queue(info.get("queue") or {})),
         ("auth", str((info.get("auth") or {}).get("type", ""))),
         *_capabilities(info.get("capabilities") or {}),
     ]
     return [(label, text) for label, text in lines if text]
+
+
+def _named(graphs: list[str] | None) -> str:
+    if graphs is None:
+        return ""
+    return f"{', '.join(graphs)} ({len(graphs)})" if graphs else "none"
 
 
 def _version(info: dict[str, Any]) -> str:

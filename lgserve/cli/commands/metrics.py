@@ -68,15 +68,11 @@ def show_metrics(
 ) -> None:
     """Show the counters of a server; --watch shows them live, or a line a tick in a pipe."""
     form = output or session.out.format
-    if form == "id":
-        raise usage_error("metrics have no ids", "-o table, json, jsonl, yaml or prom")
-    if watch and form == "json" and count != 1:
-        raise usage_error("--watch writes many documents, JSON is one", "-o jsonl")
-    if count is not None and not watch:
-        raise usage_error("--count is for --watch", "add --watch")
-    seconds = max(parse_seconds(interval), _LEAST_INTERVAL)
+    seconds = _interval(interval)
+    _refuse_contradictions(form, watch=watch, count=count)
     selection = Selection(names=tuple(names or ()), pattern=pattern)
-    watcher = Watcher(session.client, selection, summary=form in ("json", "jsonl", "yaml"))
+    summary = form in ("json", "jsonl", "yaml")
+    watcher = Watcher(session.client, selection, summary=summary, note=session.out.note)
     if not watch:
         _show_once(session, watcher, form, selection, seconds, rate=rate)
     elif form == "table" and session.out.terminal:
@@ -85,6 +81,22 @@ def show_metrics(
         for tick in _ticks(session, watcher, seconds, count, _sleep):
             if tick is not None:
                 write(_line(tick, form, selection, rate=rate))
+
+
+def _interval(text: str) -> float:
+    seconds = parse_seconds(text, "--interval")
+    if seconds < _LEAST_INTERVAL:
+        raise usage_error(f"--interval {text!r} is too short", "50ms is the least")
+    return seconds
+
+
+def _refuse_contradictions(form: str, *, watch: bool, count: int | None) -> None:
+    if form == "id":
+        raise usage_error("metrics have no ids", "-o table, json, jsonl, yaml or prom")
+    if watch and form == "json" and count != 1:
+        raise usage_error("--watch writes many documents, JSON is one", "-o jsonl")
+    if count is not None and not watch:
+        raise usage_error("--count is for --watch", "add --watch")
 
 
 def _show_once(

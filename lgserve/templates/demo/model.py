@@ -19,6 +19,7 @@ from langchain_core.messages import (
     HumanMessage,
     ToolMessage,
 )
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import ToolCall, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from typing_extensions import override
@@ -52,7 +53,9 @@ class DemoChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=answer(messages))])
+        message = answer(messages)
+        message.usage_metadata = _usage(messages, message)
+        return ChatResult(generations=[ChatGeneration(message=message)])
 
     @override
     def _stream(
@@ -62,7 +65,7 @@ class DemoChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        for chunk in _chunks(answer(messages)):
+        for chunk in _chunks(messages, answer(messages)):
             time.sleep(self.word_seconds)
             if run_manager:
                 run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -76,7 +79,7 @@ class DemoChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        for chunk in _chunks(answer(messages)):
+        for chunk in _chunks(messages, answer(messages)):
             await asyncio.sleep(self.word_seconds)
             if run_manager:
                 await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -120,7 +123,14 @@ def _wanted_call(question: str) -> ToolCall | None:
     return None
 
 
-def _chunks(message: AIMessage) -> Iterator[ChatGenerationChunk]:
+def _usage(messages: Sequence[BaseMessage], answered: AIMessage) -> UsageMetadata:
+    """Count words, as other models count tokens."""
+    asked = sum(len(str(message.text).split()) for message in messages)
+    said = len(answered.text.split()) + len(answered.tool_calls)
+    return UsageMetadata(input_tokens=asked, output_tokens=said, total_tokens=asked + said)
+
+
+def _chunks(messages: Sequence[BaseMessage], message: AIMessage) -> Iterator[ChatGenerationChunk]:
     words = re.findall(r"\s*\S+", message.text)
     for word in words:
         yield ChatGenerationChunk(message=AIMessageChunk(content=word))
@@ -130,5 +140,10 @@ def _chunks(message: AIMessage) -> Iterator[ChatGenerationChunk]:
         )
         for index, call in enumerate(message.tool_calls)
     ]
-    last = AIMessageChunk(content="", tool_call_chunks=calls, chunk_position="last")
+    last = AIMessageChunk(
+        content="",
+        tool_call_chunks=calls,
+        usage_metadata=_usage(messages, message),
+        chunk_position="last",
+    )
     yield ChatGenerationChunk(message=last)

@@ -66,7 +66,8 @@ export function cutting(chunks, times) {
   return { client: made, requests };
 }
 
-function cut(body, chunks) {
+/** A body that breaks after some pieces, but not before they were read. */
+export function cut(body, chunks) {
   const reader = body.getReader();
   return new ReadableStream({
     async pull(controller) {

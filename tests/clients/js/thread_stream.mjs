@@ -1,9 +1,22 @@
 // Protocol v2: the thread stream, over server-sent events and over a WebSocket.
 import assert from "node:assert/strict";
 import WebSocket from "ws";
-import { baseUrl, Client, client, finish, step, threadOf } from "./lib.mjs";
+import { baseUrl, Client, client, finish, step, threadOf, until } from "./lib.mjs";
 
 globalThis.WebSocket ??= WebSocket;
+
+/** Read a subscription to the run's life until something happens to its root. */
+async function happens(lifecycle, what) {
+  while (true) {
+    const iterator = lifecycle[Symbol.asyncIterator]();
+    for (let each; !(each = await iterator.next()).done; ) {
+      const { namespace, data } = each.value.params;
+      if (namespace.length === 0 && data.event === what) return;
+    }
+    assert.ok(lifecycle.isPaused, `the run's life ended without ${what}`);
+    await lifecycle.waitForResume();
+  }
+}
 
 for (const transport of ["sse", "websocket"]) {
   const open = (threadId, assistantId) =>
@@ -31,8 +44,11 @@ for (const transport of ["sse", "websocket"]) {
   step(`${transport}: a question is asked and answered`, async () => {
     const threadId = await threadOf();
     const thread = open(threadId, "ask");
+    const lifecycle = await thread.subscribe("lifecycle");
     await thread.run.start({ input: { q: "name?" } });
-    await thread.output;
+    await happens(lifecycle, "interrupted");
+    // The SDK reads the question on a connection of its own.
+    await until(() => thread.interrupts.length > 0, "the question");
     assert.equal(thread.interrupted, true);
     const [asked] = thread.interrupts;
     assert.deepEqual(asked.payload, { question: "name?" });
@@ -41,7 +57,8 @@ for (const transport of ["sse", "websocket"]) {
       namespace: asked.namespace,
       response: "Ann",
     });
-    const values = await thread.output;
+    await happens(lifecycle, "completed");
+    const { values } = await client.threads.getState(threadId);
     assert.deepEqual(values.log, ["prepare", "human", "finish:Ann"]);
     await thread.close();
   });

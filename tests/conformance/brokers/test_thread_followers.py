@@ -143,6 +143,7 @@ async def test_a_run_that_begins_before_the_end_of_the_last_one_is_told_waits_it
         assert told(await reading) == [*run_of(2), *run_of(5)]
 
 
+@pytest.mark.requirement("TSTREAM-004")
 async def test_who_comes_back_gets_exactly_the_rest_wherever_they_were_cut(
     tables: Tables, open_streams: OpenStreams
 ) -> None:

@@ -130,9 +130,8 @@ async def test_a_busy_thread_does_not_expire(tables: Tables) -> None:
 async def test_a_thread_to_be_pruned_is_never_hidden(tables: Tables) -> None:
     thread_id = await tables.thread(ttl=ThreadTtl(strategy="keep_latest", minutes=1))
     run = await tables.run(thread_id, owner="me")
-    for _ in range(3):
-        last = await tables.checkpoint(run)
-    await tables.finish(run, checkpoint_id=last)
+    made = [await tables.checkpoint(run) for _ in range(3)]
+    await tables.finish(run, checkpoint_id=made[-1])
     tables.clock.advance(MINUTE)
     before = await find(tables, thread_id)
     assert before is not None
@@ -237,9 +236,7 @@ async def test_a_copy_has_the_settled_state_and_nothing_of_runs_in_flight(tables
     thread_id = await tables.thread()
     first = await tables.run(thread_id, owner="me")
     settled = await tables.checkpoint(first)
-    await tables.finish(
-        first, values=Json(b'{"n":1}'), interrupts=Json(b'{"t":[]}'), has_next=True
-    )
+    await tables.finish(first, values=Json(b'{"n":1}'), interrupts=Json(b'{"t":[]}'), has_next=True)
     second = await tables.run(thread_id, owner="me")
     await tables.checkpoint(second, {"large": ["z" * 5000], "other": "o" * 5000})
     await write_to(tables, second, settled)

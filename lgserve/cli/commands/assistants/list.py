@@ -11,6 +11,7 @@ from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import search_assistants
 from lgserve.cli.options import command, parse_pairs
 from lgserve.cli.output import Column, Noun
+from lgserve.cli.shared_options import Everything, Limit, Metadata, Offset
 
 Sort = Literal["created_at", "updated_at", "name", "graph_id", "assistant_id"]
 Order = Literal["asc", "desc"]
@@ -39,14 +40,12 @@ def list_assistants(
     session: Session,
     graph: Annotated[str | None, typer.Option("--graph", help="Only of this graph.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="Only with this in the name.")] = None,
-    metadata: Annotated[
-        list[str] | None, typer.Option("--metadata", help="key=text or key:=json. Repeatable.")
-    ] = None,
+    metadata: Metadata = None,
     sort: Annotated[Sort, typer.Option("--sort", help="What to sort by.")] = "created_at",
     order: Annotated[Order, typer.Option("--order", help="Which end comes first.")] = "desc",
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 20,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="How many to skip.")] = 0,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    limit: Limit = 20,
+    offset: Offset = 0,
+    everything: Everything = False,
 ) -> None:
     """List assistants, the latest first."""
     question: dict[str, Any] = {

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from lgserve.cli.context import Session, open_session
-from lgserve.cli.errors import CliError, ExitCode, usage_error
+from lgserve.cli.errors import CliError, ExitCode, hinting, usage_error
 from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import RECENT_THREADS, find_run, find_thread_id, runs_of_thread
 from lgserve.cli.options import command
@@ -59,7 +59,8 @@ def cancel_runs(
     runs = _named(session, run_ids, thread) if run_ids else _unfinished(session, thread)
     for run in runs:
         path = f"/threads/{run['thread_id']}/runs/{run['run_id']}/cancel"
-        session.client.post(path, query={"action": action, "wait": int(wait)})
+        with hinting(ExitCode.NOT_FOUND, _why_not(run)):
+            session.client.post(path, query={"action": action, "wait": int(wait)})
     rows = [
         {"run_id": run["run_id"], "thread_id": run["thread_id"], "action": action} for run in runs
     ]
@@ -68,6 +69,15 @@ def cancel_runs(
 
 def _named(session: Session, run_ids: list[str], thread: str | None) -> list[dict[str, Any]]:
     return [find_run(session.client, text, thread, RECENT_THREADS) for text in run_ids]
+
+
+def _why_not(run: dict[str, Any]) -> str:
+    """Say why a run that was there cannot be cancelled."""
+    ended = run["status"] if run.get("status") not in ("pending", "running") else "ended by now"
+    return (
+        f"only a pending or running run can be cancelled, and this one is {ended}"
+        f" · lgserve runs show {run['run_id']}"
+    )
 
 
 def _unfinished(session: Session, thread: str | None) -> list[dict[str, Any]]:

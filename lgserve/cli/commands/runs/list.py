@@ -13,16 +13,16 @@ from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import (
     RECENT_THREADS,
     find_thread_id,
+    own_metadata,
     runs_of_recent_threads,
     runs_of_thread,
 )
 from lgserve.cli.options import command, parse_seconds
 from lgserve.cli.output import Column, Noun, Row, duration, seconds_between, timestamp
+from lgserve.cli.shared_options import Everything, Limit, Offset
 
 Status = Literal["pending", "running", "success", "error", "timeout", "interrupted"]
 _ENDED = ("success", "error", "timeout", "interrupted")
-
-_SERVER_KEYS = ("graph_id", "assistant_id", "created_by")
 
 
 def _graph_of(run: Row) -> str:
@@ -35,7 +35,6 @@ def _graph_of(run: Row) -> str:
 
 
 def _with_shown_fields(run: Row) -> Row:
-    metadata = run.get("metadata") or {}
     seconds = seconds_between(run.get("created_at"), run.get("updated_at"))
     return {
         **run,
@@ -43,7 +42,7 @@ def _with_shown_fields(run: Row) -> Row:
         "took": duration(max(seconds, 0))
         if seconds is not None and run["status"] in _ENDED
         else None,
-        "user_metadata": {k: v for k, v in metadata.items() if k not in _SERVER_KEYS},
+        "user_metadata": own_metadata(run),
     }
 
 
@@ -81,9 +80,9 @@ def list_runs(
     since: Annotated[
         str | None, typer.Option("--since", help="Only created since 30s, 5m, 2h, 7d ago.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 20,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="How many to skip.")] = 0,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    limit: Limit = 20,
+    offset: Offset = 0,
+    everything: Everything = False,
     threads: Annotated[
         int,
         typer.Option(

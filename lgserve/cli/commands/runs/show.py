@@ -14,6 +14,7 @@ from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import RECENT_THREADS, find_run
 from lgserve.cli.options import command
 from lgserve.cli.output import Row, pairs
+from lgserve.cli.shared_options import RunId, ThreadOfRun
 
 _SHOWN_INPUT = 400
 
@@ -23,12 +24,8 @@ app = new_app("show", "Show one run.")
 @command(app, "show", shared=open_session)
 def show_run(
     session: Session,
-    run_id: Annotated[
-        str, typer.Argument(metavar="ID", help="Run id, or at least 6 first characters of it.")
-    ],
-    thread: Annotated[
-        str | None, typer.Option("--thread", help="The thread it belongs to (faster, and exact).")
-    ] = None,
+    run_id: RunId,
+    thread: ThreadOfRun = None,
     threads: Annotated[
         int,
         typer.Option(

@@ -6,7 +6,8 @@ import http.client
 import json
 import shlex
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -17,12 +18,13 @@ from lgserve.cli.arguments import read_json
 from lgserve.cli.commands.runs.following import Followed, end_of, settle
 from lgserve.cli.commands.runs.list import RUNS
 from lgserve.cli.context import Session, open_session
-from lgserve.cli.errors import usage_error
+from lgserve.cli.errors import CliError, usage_error
 from lgserve.cli.events import follow, retry
 from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import find_thread_id
 from lgserve.cli.options import command, parse_pairs, parse_seconds
 from lgserve.cli.output import write
+from lgserve.cli.shared_options import ExitStatus, Metadata
 from lgserve.cli.showing_events import EventWriter, tell_of_interrupts
 
 Multitask = Literal["reject", "enqueue", "interrupt", "rollback"]
@@ -69,12 +71,8 @@ def start_run(
     wait: Annotated[
         bool | None, typer.Option("--wait/--background", help="Wait for the result (the default).")
     ] = None,
-    exit_status: Annotated[
-        bool, typer.Option("--exit-status", help="Exit with 8 when the run does not end well.")
-    ] = False,
-    metadata: Annotated[
-        list[str] | None, typer.Option("--metadata", help="key=text or key:=json. Repeatable.")
-    ] = None,
+    exit_status: ExitStatus = False,
+    metadata: Metadata = None,
     config: Annotated[
         list[str] | None,
         typer.Option("--config", help="Of config.configurable: key=text or key:=json. Repeatable."),
@@ -113,12 +111,26 @@ def start_run(
         body["config"] = {"configurable": parse_pairs("--config", config)}
     body = {name: value for name, value in body.items() if value not in (None, {}, [])}
     target = _target(session, thread, body, stateless=stateless)
-    if wait is False:
-        _leave(session, target, body)
-    elif stream:
-        settle(session, _stream(session, target, body), exit_status=exit_status)
-    else:
-        settle(session, _wait(session, target, body), exit_status=exit_status)
+    with _telling_what_there_is():
+        if wait is False:
+            _leave(session, target, body)
+            return
+        followed = (_stream if stream else _wait)(session, target, body)
+    settle(session, followed, exit_status=exit_status)
+
+
+@contextmanager
+def _telling_what_there_is() -> Iterator[None]:
+    """Say how to find what a run was asked for and is not there."""
+    try:
+        yield
+    except CliError as exc:
+        unknown = exc.status in (404, 422) and "assistant" in exc.message.lower()
+        if exc.hint is None and unknown:
+            exc.hint = "lgserve assistants list shows what can be run"
+            if "thread" in exc.message.lower().partition(": ")[2]:
+                exc.hint += ", lgserve threads list the threads"
+        raise
 
 
 def _refuse_contradictions(

@@ -14,6 +14,7 @@ from lgserve.cli.events import follow
 from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import RECENT_THREADS, find_run
 from lgserve.cli.options import command
+from lgserve.cli.shared_options import ExitStatus, RunId, ThreadOfRun
 from lgserve.cli.showing_events import EventWriter
 
 app = new_app("stream", "Follow a run.")
@@ -22,21 +23,15 @@ app = new_app("stream", "Follow a run.")
 @command(app, "stream", shared=open_session)
 def stream_run(
     session: Session,
-    run_id: Annotated[
-        str, typer.Argument(metavar="ID", help="Run id, or at least 6 first characters of it.")
-    ],
-    thread: Annotated[
-        str | None, typer.Option("--thread", help="The thread it belongs to (faster, and exact).")
-    ] = None,
+    run_id: RunId,
+    thread: ThreadOfRun = None,
     mode: Annotated[
         list[str] | None, typer.Option("--mode", help="Only events of these modes. Repeatable.")
     ] = None,
     last_event_id: Annotated[
         str, typer.Option("--last-event-id", help="Go on after this event; -1 is the beginning.")
     ] = "-1",
-    exit_status: Annotated[
-        bool, typer.Option("--exit-status", help="Exit with 8 when the run does not end well.")
-    ] = False,
+    exit_status: ExitStatus = False,
 ) -> None:
     """Follow a run to its end: the events that the server has kept, and those that come.
 

@@ -12,7 +12,7 @@ from lgserve.cli.context import Session, open_session
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command
 from lgserve.cli.output import Column, Noun
-from lgserve.cli.store_items import get_item, items_in, missing_item
+from lgserve.cli.store_items import get_item, items_in, missing_item, switched_off
 
 _DELETED = Noun(
     id_field="key",
@@ -24,7 +24,7 @@ _DELETED = Noun(
 app = new_app("delete", "Delete items.")
 
 
-@command(app, "delete", shared=open_session)
+@command(app, "delete", shared=open_session, translate=switched_off)
 def delete_items(
     session: Session,
     namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", help="Such as users.42.prefs.")],

@@ -17,7 +17,7 @@ from lgserve.cli.errors import CliError
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command
 from lgserve.cli.output import write
-from lgserve.cli.store_items import search_items
+from lgserve.cli.store_items import search_items, switched_off
 
 FORMAT = "lgserve.store"
 VERSION = 1
@@ -26,7 +26,7 @@ _FIELDS = ("namespace", "key", "value", "metadata", "created_at", "updated_at", 
 app = new_app("export", "Write items to a file.")
 
 
-@command(app, "export", shared=open_session)
+@command(app, "export", shared=open_session, translate=switched_off)
 def export_items(
     session: Session,
     namespace: Annotated[

@@ -12,12 +12,12 @@ from lgserve.cli.context import Session, open_session
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command
 from lgserve.cli.output import pairs, write
-from lgserve.cli.store_items import ITEMS, get_item, missing_item
+from lgserve.cli.store_items import ITEMS, get_item, missing_item, switched_off
 
 app = new_app("get", "Show an item.")
 
 
-@command(app, "get", shared=open_session)
+@command(app, "get", shared=open_session, translate=switched_off)
 def show_item(
     session: Session,
     namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", help="Such as users.42.prefs.")],

@@ -10,20 +10,21 @@ from lgserve.cli.arguments import parse_namespace
 from lgserve.cli.context import Session, open_session
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command
-from lgserve.cli.store_items import ITEMS, search_items
+from lgserve.cli.shared_options import Everything, Limit, Offset
+from lgserve.cli.store_items import ITEMS, search_items, switched_off
 
 app = new_app("list", "List the items of a namespace.")
 
 
-@command(app, "list", shared=open_session)
+@command(app, "list", shared=open_session, translate=switched_off)
 def list_items(
     session: Session,
     namespace: Annotated[
         str, typer.Argument(metavar="[NAMESPACE]", help="Such as users.42; without it, all items.")
     ] = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 20,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="How many to skip.")] = 0,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    limit: Limit = 20,
+    offset: Offset = 0,
+    everything: Everything = False,
 ) -> None:
     """List the items of a namespace, and of those below it."""
     body = {"namespace_prefix": parse_namespace(namespace)}

@@ -19,7 +19,7 @@ from lgserve.cli.errors import CliError, ExitCode, usage_error
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command
 from lgserve.cli.output import Noun, timestamp
-from lgserve.cli.store_items import get_item
+from lgserve.cli.store_items import get_item, switched_off
 
 Conflict = Literal["replace", "skip", "fail"]
 _DONE = ("imported", "skipped", "expired")
@@ -28,7 +28,7 @@ _SUMMARY = Noun(id_field="imported", columns=(), fields=_DONE)
 app = new_app("import", "Read items from a file.")
 
 
-@command(app, "import", shared=open_session)
+@command(app, "import", shared=open_session, translate=switched_off)
 def import_items(
     session: Session,
     file: Annotated[str, typer.Argument(metavar="FILE", help="As exported; - is standard input.")],
@@ -39,7 +39,11 @@ def import_items(
         bool, typer.Option("--dry-run", help="Only read the file, and count.")
     ] = False,
 ) -> None:
-    """Read items from a file that `lgserve store export` wrote, and put them."""
+    """Read items from a file that `lgserve store export` wrote, and put them.
+
+    Metadata and the time an item has left are kept. The API takes no times: an item is created when
+    it is imported, unless it is there already.
+    """
     done: Counter[str] = Counter()
     for item in _read(file):
         done[_bring_in(session, item, on_conflict, dry_run=dry_run)] += 1

@@ -13,7 +13,9 @@ from lgserve.cli.context import Session, open_session
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command
 from lgserve.cli.output import Column, Noun
-from lgserve.cli.store_items import search_items
+from lgserve.cli.paging import paged
+from lgserve.cli.shared_options import Everything, Limit, Offset
+from lgserve.cli.store_items import search_items, switched_off
 
 _PAGE = 1_000
 _NAMESPACES = Noun(
@@ -31,7 +33,7 @@ _COUNTED = replace(
 app = new_app("namespaces", "List the namespaces.")
 
 
-@command(app, "namespaces", shared=open_session)
+@command(app, "namespaces", shared=open_session, translate=switched_off)
 def list_namespaces(
     session: Session,
     prefix: Annotated[
@@ -46,9 +48,9 @@ def list_namespaces(
     count: Annotated[
         bool, typer.Option("--count", help="Count the items in each, and below it when cut.")
     ] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 100,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="How many to skip.")] = 0,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    limit: Limit = 100,
+    offset: Offset = 0,
+    everything: Everything = False,
 ) -> None:
     """List the namespaces that have items."""
     body: dict[str, Any] = {}
@@ -70,16 +72,11 @@ def list_namespaces(
 def _read(
     session: Session, body: dict[str, Any], offset: int, limit: int | None
 ) -> list[list[str]]:
-    found: list[list[str]] = []
-    while limit is None or len(found) < limit:
-        size = _PAGE if limit is None else min(_PAGE, limit - len(found))
-        page = session.client.query(
-            "/store/namespaces", {**body, "limit": size, "offset": offset + len(found)}
-        )["namespaces"]
-        found += page
-        if len(page) < size:
-            break
-    return found
+    def read(size: int, start: int) -> list[list[str]]:
+        page = {**body, "limit": size, "offset": start}
+        return list(session.client.query("/store/namespaces", page)["namespaces"])
+
+    return list(paged(read, size=_PAGE, offset=offset, limit=limit))
 
 
 def _count(session: Session, prefix: list[str], depth: int | None) -> Counter[tuple[str, ...]]:

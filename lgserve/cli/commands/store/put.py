@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -12,12 +13,13 @@ from lgserve.cli.errors import usage_error
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command, parse_pairs, parse_seconds
 from lgserve.cli.output import size
-from lgserve.cli.store_items import ITEMS, bytes_of, get_item
+from lgserve.cli.shared_options import Metadata
+from lgserve.cli.store_items import ITEMS, bytes_of, get_item, switched_off
 
 app = new_app("put", "Write an item.")
 
 
-@command(app, "put", shared=open_session)
+@command(app, "put", shared=open_session, translate=switched_off)
 def put_item(
     session: Session,
     namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", help="Such as users.42.prefs.")],
@@ -27,9 +29,7 @@ def put_item(
         typer.Argument(metavar="[VALUE]", help="A JSON object, @file, or - for standard input."),
     ] = None,
     ttl: Annotated[str | None, typer.Option("--ttl", help="Gone after 30s, 60m, 12h, 30d.")] = None,
-    metadata: Annotated[
-        list[str] | None, typer.Option("--metadata", help="key=text or key:=json. Repeatable.")
-    ] = None,
+    metadata: Metadata = None,
     index: Annotated[
         str | None, typer.Option("--index", help="Find it by meaning by these fields: a,b.c.")
     ] = None,
@@ -43,7 +43,7 @@ def put_item(
     labels = parse_namespace(namespace)
     body: dict[str, Any] = {"namespace": labels, "key": key, "value": read_json(value, "VALUE")}
     if ttl:
-        body["ttl"] = parse_seconds(ttl) / 60
+        body["ttl"] = parse_seconds(ttl, "--ttl") / 60
     if metadata:
         body["metadata"] = parse_pairs("--metadata", metadata)
     if index or no_index:
@@ -51,6 +51,16 @@ def put_item(
     written = session.client.put("/store/items", body)
     item = written or get_item(session.client, labels, key, refresh=False) or body
     session.out.item(ITEMS, item, _lines(session, item))
+    for lacking in _dropped(body, item):
+        session.out.note(f"this server has dropped the {lacking}")
+
+
+def _dropped(body: dict[str, Any], item: dict[str, Any]) -> Iterator[str]:
+    """Name what was asked for and is not to be seen in the item: not every server keeps it."""
+    if body.get("metadata") and not item.get("metadata"):
+        yield "metadata"
+    if body.get("ttl") and not item.get("expires_at"):
+        yield "time to live, or does not tell it"
 
 
 def _lines(session: Session, item: dict[str, Any]) -> list[tuple[str, str]]:

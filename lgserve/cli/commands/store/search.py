@@ -13,7 +13,8 @@ from lgserve.cli.errors import usage_error
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command, parse_pairs
 from lgserve.cli.output import Column
-from lgserve.cli.store_items import ITEMS, search_items
+from lgserve.cli.shared_options import Limit, Metadata, Offset
+from lgserve.cli.store_items import ITEMS, search_items, switched_off
 
 _FOUND = replace(
     ITEMS,
@@ -26,7 +27,7 @@ _FOUND = replace(
 app = new_app("search", "Find items.")
 
 
-@command(app, "search", shared=open_session)
+@command(app, "search", shared=open_session, translate=switched_off)
 def search(
     session: Session,
     namespace: Annotated[
@@ -39,11 +40,9 @@ def search(
             "--filter", help='key=text, key:=json, or {"n": {"$gt": 3}}. Repeatable; all must hold.'
         ),
     ] = None,
-    metadata: Annotated[
-        list[str] | None, typer.Option("--metadata", help="key=text or key:=json. Repeatable.")
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 10,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="How many to skip.")] = 0,
+    metadata: Metadata = None,
+    limit: Limit = 10,
+    offset: Offset = 0,
 ) -> None:
     """Find items by meaning, value or metadata, in a namespace and those below it."""
     body: dict[str, Any] = {"namespace_prefix": parse_namespace(namespace)}

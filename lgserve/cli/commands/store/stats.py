@@ -12,7 +12,7 @@ from lgserve.cli.context import Session, open_session
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command
 from lgserve.cli.output import Noun, size
-from lgserve.cli.store_items import bytes_of, search_items
+from lgserve.cli.store_items import bytes_of, search_items, switched_off
 
 _SHOWN_ROOTS = 20
 _STATS = Noun(
@@ -24,7 +24,7 @@ _STATS = Noun(
 app = new_app("stats", "Count items and bytes.")
 
 
-@command(app, "stats", shared=open_session)
+@command(app, "stats", shared=open_session, translate=switched_off)
 def show_stats(
     session: Session,
     namespace: Annotated[

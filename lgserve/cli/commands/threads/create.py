@@ -8,9 +8,11 @@ import typer
 
 from lgserve.cli.commands.threads.list import THREADS
 from lgserve.cli.context import Session, open_session
+from lgserve.cli.errors import ExitCode, hinting
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command, parse_pairs
 from lgserve.cli.output import pairs
+from lgserve.cli.shared_options import Metadata
 
 app = new_app("create", "Make a thread.")
 
@@ -19,9 +21,7 @@ app = new_app("create", "Make a thread.")
 def create_thread(
     session: Session,
     thread_id: Annotated[str | None, typer.Option("--id", help="Its id, a UUID.")] = None,
-    metadata: Annotated[
-        list[str] | None, typer.Option("--metadata", help="key=text or key:=json. Repeatable.")
-    ] = None,
+    metadata: Metadata = None,
     graph: Annotated[
         str | None, typer.Option("--graph", help="The graph whose state it may hold at once.")
     ] = None,
@@ -35,7 +35,11 @@ def create_thread(
         body["metadata"]["graph_id"] = graph
     if thread_id:
         body |= {"thread_id": thread_id, "if_exists": if_exists}
-    thread = session.client.post("/threads", body)
+    with hinting(
+        ExitCode.CONFLICT,
+        f"--if-exists do_nothing takes the one there is · lgserve threads show {thread_id}",
+    ):
+        thread = session.client.post("/threads", body)
     lines = [
         ("thread", str(thread["thread_id"])),
         ("status", str(thread["status"])),

@@ -11,6 +11,7 @@ from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import find_thread_id
 from lgserve.cli.options import command, parse_pairs
 from lgserve.cli.output import Column, Noun, Row, size
+from lgserve.cli.shared_options import Everything, Limit, Metadata, ThreadId
 from lgserve.cli.store_items import bytes_of
 
 _PAGE = 100
@@ -52,17 +53,13 @@ app = new_app("history", "List the checkpoints of a thread.")
 @command(app, "history", shared=open_session)
 def list_history(
     session: Session,
-    thread_id: Annotated[
-        str, typer.Argument(metavar="ID", help="Thread id, or at least 6 first characters of it.")
-    ],
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 20,
+    thread_id: ThreadId,
+    limit: Limit = 20,
     before: Annotated[
         str | None, typer.Option("--before", help="Only those before this checkpoint.")
     ] = None,
-    metadata: Annotated[
-        list[str] | None, typer.Option("--metadata", help="key=text or key:=json. Repeatable.")
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    metadata: Metadata = None,
+    everything: Everything = False,
 ) -> None:
     """List the checkpoints of a thread, the latest first: what runs next, and what that wrote."""
     whole_id = find_thread_id(session.client, thread_id)

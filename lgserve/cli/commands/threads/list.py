@@ -11,22 +11,18 @@ import typer
 
 from lgserve.cli.context import Session, open_session
 from lgserve.cli.lazy import new_app
-from lgserve.cli.lookup import search_threads
+from lgserve.cli.lookup import own_metadata, search_threads
 from lgserve.cli.options import command, parse_pairs, parse_seconds
 from lgserve.cli.output import Column, Noun, Row, timestamp
+from lgserve.cli.shared_options import Everything, Limit, Metadata, Offset
 
 Status = Literal["idle", "busy", "interrupted", "error"]
 Sort = Literal["updated_at", "created_at", "state_updated_at", "status", "thread_id"]
 Order = Literal["asc", "desc"]
 
-#: Metadata that the server sets itself; the table shows what people have set.
-_SERVER_KEYS = ("graph_id", "assistant_id", "created_by")
-
 
 def _with_user_metadata(row: Row) -> Row:
-    metadata = row.get("metadata") or {}
-    own = {key: value for key, value in metadata.items() if key not in _SERVER_KEYS}
-    return {**row, "user_metadata": own}
+    return {**row, "user_metadata": own_metadata(row)}
 
 
 THREADS = Noun(
@@ -58,9 +54,7 @@ def list_threads(
     graph: Annotated[
         str | None, typer.Option("--graph", help="Only whose latest run was of this graph.")
     ] = None,
-    metadata: Annotated[
-        list[str] | None, typer.Option("--metadata", help="key=text or key:=json. Repeatable.")
-    ] = None,
+    metadata: Metadata = None,
     values: Annotated[
         list[str] | None, typer.Option("--values", help="State, key=text or key:=json. Repeatable.")
     ] = None,
@@ -70,9 +64,9 @@ def list_threads(
     ] = None,
     sort: Annotated[Sort, typer.Option("--sort", help="What to sort by.")] = "updated_at",
     order: Annotated[Order, typer.Option("--order", help="Which end comes first.")] = "desc",
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 20,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="How many to skip.")] = 0,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    limit: Limit = 20,
+    offset: Offset = 0,
+    everything: Everything = False,
 ) -> None:
     """List threads, the latest first."""
     question = _question(status, graph, metadata or [], values or [], ids)

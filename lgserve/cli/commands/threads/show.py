@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from lgserve.cli.commands.threads.list import THREADS
 from lgserve.cli.context import Session, open_session
@@ -15,6 +13,7 @@ from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import find_thread_id
 from lgserve.cli.options import command
 from lgserve.cli.output import pairs
+from lgserve.cli.shared_options import ThreadId
 
 _SHOWN_VALUE = 200
 _DETAILS = replace(THREADS, fields=(*THREADS.fields, "last_run", "next", "checkpoint_id"))
@@ -25,9 +24,7 @@ app = new_app("show", "Show one thread.")
 @command(app, "show", shared=open_session)
 def show_thread(
     session: Session,
-    thread_id: Annotated[
-        str, typer.Argument(metavar="ID", help="Thread id, or at least 6 first characters of it.")
-    ],
+    thread_id: ThreadId,
 ) -> None:
     """Show one thread: its last run, what it waits for."""
     client = session.client

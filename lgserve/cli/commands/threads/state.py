@@ -14,6 +14,7 @@ from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import find_thread_id
 from lgserve.cli.options import command
 from lgserve.cli.output import Noun, write
+from lgserve.cli.shared_options import ThreadId
 
 _STATE = Noun(
     id_field="checkpoint_id",
@@ -30,9 +31,7 @@ app = new_app("state", "Show the state of a thread.")
 @command(app, "state", shared=open_session)
 def show_state(
     session: Session,
-    thread_id: Annotated[
-        str, typer.Argument(metavar="ID", help="Thread id, or at least 6 first characters of it.")
-    ],
+    thread_id: ThreadId,
     checkpoint: Annotated[
         str | None, typer.Option("--checkpoint", help="As it was at this checkpoint.")
     ] = None,

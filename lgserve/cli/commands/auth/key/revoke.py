@@ -25,9 +25,9 @@ def revoke_key(
     yes: Yes = False,
 ) -> None:
     """Make a key open nothing from now on; a running server heeds it at once."""
-    need_yes(yes=yes, arguments=session.arguments)
+    need_yes(yes=yes, arguments=session.arguments, what="a revoked key is never valid again")
     key = _find(session, key_id)
-    confirm(f"revoke the key {key.key_id} of {key.owner}?", yes=yes)
+    confirm(f"revoke the key {key.key_id} of {key.owner}?", yes=yes, if_not="nothing was revoked")
     if not session.keys.revoke(key.key_id, to_iso(session.now)):
         session.out.note("it was revoked before")
     revoked = session.keys.find(key.key_id) or key

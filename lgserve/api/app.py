@@ -77,7 +77,9 @@ def build_app(
         around.insert(1, access_log)
     if custom is not None:
         around.append(custom.front)
-    app = web.Application(middlewares=[*outermost, *around, *inner], client_max_size=options.max_body_bytes)
+    app = web.Application(
+        middlewares=[*outermost, *around, *inner], client_max_size=options.max_body_bytes
+    )
     app[SERVICES] = services
     app[OPTIONS] = options
     if custom is not None:

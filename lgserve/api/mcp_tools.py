@@ -89,7 +89,7 @@ def by_name(assistants: Iterable[Assistant]) -> dict[str, Assistant]:
 
 def is_tool(assistant: Assistant) -> bool:
     """Tell whether an assistant is to be a tool."""
-    if b'"mcp"' not in assistant.metadata:
+    if assistant.metadata.find(b'"mcp"') < 0:
         return True
     return jsonio.loads(assistant.metadata).get(OPT_OUT) is not False
 

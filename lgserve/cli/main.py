@@ -34,9 +34,7 @@ app = new_app(
             f"{_COMMANDS}.threads", "Threads: their states and histories.", ("thread",)
         ),
         "runs": Entry(f"{_COMMANDS}.runs", "Runs: start, follow and cancel them.", ("run",)),
-        "crons": Entry(
-            f"{_COMMANDS}.crons", "Crons: runs that recur by a schedule.", ("cron",)
-        ),
+        "crons": Entry(f"{_COMMANDS}.crons", "Crons: runs that recur by a schedule.", ("cron",)),
         "webhooks": Entry(
             f"{_COMMANDS}.webhooks", "Webhooks: what was delivered, and a receiver.", ("webhook",)
         ),

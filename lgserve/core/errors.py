@@ -119,9 +119,7 @@ class A2aError(LgserveError):
 
     status = 400
 
-    def __init__(
-        self, code: int, message: str, *, field: str | None = None, **about: str
-    ) -> None:
+    def __init__(self, code: int, message: str, *, field: str | None = None, **about: str) -> None:
         super().__init__(message)
         #: Of JSON-RPC, as A2A numbers them.
         self.code = code

@@ -29,9 +29,7 @@ class SqliteRunEvents:
                     run_id,
                     events[0].seq,
                     events[-1].seq,
-                    self.seals.seal(
-                        "run", "events", b"\r\n".join(event.frame for event in events)
-                    ),
+                    self.seals.seal("run", "events", b"\r\n".join(event.frame for event in events)),
                     now,
                     run_id,
                 ),

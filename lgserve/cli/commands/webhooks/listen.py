@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from lgserve.cli.binding import bind
-from lgserve.cli.context import default_format
+from lgserve.cli.shared_options import default_format
 from lgserve.cli.environment import ClientEnvironment, ColorChoice
 from lgserve.cli.errors import CliError, ExitCode, usage_error
 from lgserve.cli.lazy import new_app

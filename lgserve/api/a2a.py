@@ -117,31 +117,28 @@ async def _stream(a2a: Asked) -> web.StreamResponse:
     read.only_own_history(a2a.request.headers)
     plan, wanted, scope = await _planned(a2a, given, streams=True)
     task, follower, result = await a2a.service.begin_and_follow(plan, wanted, scope)
-    outcome = await a2a.service.outcome(task)
     shown = 1 if given.history_length is None else min(given.history_length, 1)
-    first = {"task": a2a.view(task, outcome, shown)}
-    return await _send_events(a2a, first, task, (follower, result))
+    return await _send_events(a2a, task, (follower, result), shown)
 
 
 async def _subscribe(a2a: Asked) -> web.StreamResponse:
     task = await a2a.named_task("read")
     if task.state in TERMINAL:
         raise A2aError(UNSUPPORTED, "A terminal task has no more updates", taskId=task.task_id)
-    following = await a2a.service.follow(task)
-    first = {"task": a2a.view(task, await a2a.service.outcome(task), None)}
-    return await _send_events(a2a, first, task, following)
+    return await _send_events(a2a, task, await a2a.service.follow(task), None)
 
 
 async def _send_events(
     a2a: Asked,
-    first: Object,
     task: A2aTask,
     following: tuple[Follower, asyncio.Future[RunResult]] | None,
+    history: int | None,
 ) -> web.StreamResponse:
     """Stream a task, from what it is now to where it stops."""
 
     async def frames() -> AsyncGenerator[bytes]:
-        yield a2a.event(first)
+        outcome = await a2a.service.outcome(task)
+        yield a2a.event({"task": a2a.view(task, outcome, history)})
         if following is None:
             return
         try:

@@ -232,15 +232,18 @@ def read_push(given: Mapping[str, Any], version: Version, where: str = "") -> A2
 
 
 def answer_of(message: Object) -> Any:
-    """Return what a message says to a question: its data's `resume`, its text, or its data."""
+    """Return what a message says to a question: its data's `resume`, else its text and data."""
     parts = message["parts"]
     data = [part["data"] for part in parts if "data" in part]
     for each in data:
         if isinstance(each, dict) and "resume" in each:
             return each["resume"]
-    if len(data) < len(parts):
+    if not data:
         return content_of(parts)
-    return data[0] if len(data) == 1 else data
+    whole_data = data[0] if len(data) == 1 else data
+    if len(data) == len(parts):
+        return whole_data
+    return {"text": content_of(parts), "data": whole_data}
 
 
 def input_of(message: Object) -> Object:

@@ -191,6 +191,7 @@ def test_a_question_is_answered_by_the_text_of_a_message_to_the_same_task(rpc: R
         ([{"data": {"ok": 1}}], '{"ok": 1}'),
         (["a", "b"], '"a\\nb"'),
         (["why", {"data": {"resume": 3}}], "3"),
+        (["why", {"data": {"n": 3}}], '{"text": "why", "data": {"n": 3}}'),
     ],
 )
 def test_a_question_is_answered_by_data(rpc: Rpc, parts: list[Any], value: str) -> None:

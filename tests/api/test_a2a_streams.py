@@ -48,7 +48,6 @@ def test_each_word_is_sent_once(rpc: Rpc) -> None:
     assert [each.get("append", False) for each in told] == [False] + [True] * (len(told) - 1)
 
 
-@pytest.mark.requirement("A2A-001")
 def test_the_bytes_of_a_stream_grow_with_the_text(rpc: Rpc) -> None:
     def size(words: int) -> int:
         call = {"message": said(f"words {words}")}

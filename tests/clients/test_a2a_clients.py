@@ -22,7 +22,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found
 
 
-@pytest.mark.requirement("A2A-002")
 @pytest.mark.parametrize("protocol", ["1.0", "0.3"])
 def test_the_official_client_does_all_that_it_can(url: str, protocol: str) -> None:
     script = _HERE / f"a2a_smoke_{protocol.replace('.', '_')}.py"

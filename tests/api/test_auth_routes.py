@@ -278,9 +278,7 @@ def test_the_owner_herself_is_served(guarded: httpx.Client, route: Route) -> Non
     answer = call(guarded, route, hers, ALICE)
 
     assert (
-        answer.is_success
-        or CASES[route].refused
-        or answer.status_code == CASES[route].refusal
+        answer.is_success or CASES[route].refused or answer.status_code == CASES[route].refusal
     ), answer.text
 
 

@@ -13,13 +13,13 @@ from typing import Annotated, Any
 import typer
 
 from lgserve.cli.binding import bind
-from lgserve.cli.shared_options import default_format
 from lgserve.cli.environment import ClientEnvironment, ColorChoice
 from lgserve.cli.errors import CliError, ExitCode, usage_error
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command, parse_seconds
 from lgserve.cli.output import Format, Output, write
 from lgserve.cli.receiving import Message, Receiver, read_secret
+from lgserve.cli.shared_options import default_format
 
 _HOST, _PORT = "127.0.0.1", 2025
 

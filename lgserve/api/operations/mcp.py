@@ -24,9 +24,11 @@ OPERATIONS: Mapping[Route, Operation] = {
                 shape=dict[str, Any], media=(JSON, EVENTS),
             ),
             202: Answer(about="A notification was taken."),
+            400: Answer(about="No message of the protocol.", shape=dict[str, Any]),
+            404: Answer(about="No such method (2026-07-28).", shape=dict[str, Any]),
             415: Answer(about="The body is not said to be JSON."),
         },
-        errors=(403, 404),
+        errors=(403,),
     ),
     ("GET", _PATH): Operation(
         name="get_mcp", summary="MCP Get", tag="MCP",

@@ -21,7 +21,7 @@ OPERATIONS: Mapping[Route, Operation] = {
         answers={
             200: Answer(
                 about="The answer to a request, or an event stream that ends with it.",
-                shape=dict[str, Any], media=(JSON, EVENTS),
+                shape=dict[str, Any] | list[dict[str, Any]], media=(JSON, EVENTS),
             ),
             202: Answer(about="A notification was taken."),
             400: Answer(about="No message of the protocol.", shape=dict[str, Any]),

@@ -22,6 +22,7 @@ from lgserve.core.a2a import TERMINAL, UNSUPPORTED, A2aTask, Object
 from lgserve.core.a2a_views import task_view
 from lgserve.core.errors import A2aError, LgserveError
 from lgserve.core.models import Page, Scope, ThreadFilter
+from lgserve.services.a2a_cards import without_legacy
 from lgserve.services.a2a_events import task_events
 from lgserve.services.a2a_requests import read_send
 
@@ -198,7 +199,8 @@ async def _listed(a2a: Asked, task: A2aTask, wanted: read.Listing) -> Object:
 
 
 async def _extended_card(a2a: Asked) -> web.StreamResponse:
-    return a2a.answer(cards.card_of(a2a.request, a2a.agent))
+    card = cards.card_of(a2a.request, a2a.agent)
+    return a2a.answer(card if a2a.call.version == "0.3" else without_legacy(card))
 
 
 _ACTIONS: Mapping[Action, Callable[[Asked], Awaitable[web.StreamResponse]]] = {

@@ -33,6 +33,7 @@ from lgserve.api.mcp_messages import (
     id_of,
     initialized,
     invalid_params,
+    message_id_of,
     read_message,
     result_message,
     status_of,
@@ -103,13 +104,21 @@ async def post(request: web.Request) -> web.StreamResponse:
 def _check_origin(request: web.Request) -> None:
     """Refuse web pages of other sites: a name of theirs may lead here (DNS rebinding)."""
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is None or _is_loopback(urlsplit(origin).hostname or ""):
+    if origin is None or _is_loopback(_host_of(origin)):
         return
     cors = Cors(request.app[OPTIONS].cors)
     # On loopback a host of that name says nothing, and the default lets every page in.
     allowed = cors.names(origin) if _on_loopback(request) else cors.lets_connect(request)
     if not allowed:
         raise ForbiddenError(f"The origin {origin} may not call MCP here")
+
+
+def _host_of(origin: str) -> str:
+    """Return the host an origin names; empty if it names none."""
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _on_loopback(request: web.Request) -> bool:
@@ -198,7 +207,7 @@ async def _single(request: web.Request, message: Message, version: str) -> web.S
 async def _take(request: web.Request, message: Message) -> None:
     """Heed a notification; those that mean nothing here are welcome too."""
     if message.method == "notifications/cancelled":
-        await calls.cancel(request, message.params.get("requestId"))
+        await calls.cancel(request, message_id_of(message.params.get("requestId")))
 
 
 async def _answer(request: web.Request, call: Call) -> Object:

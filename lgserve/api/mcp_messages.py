@@ -153,8 +153,12 @@ def read_message(value: Any) -> Message:
 
 def id_of(value: Any) -> MessageId:
     """Return the id of a message, None if it has none that can be one."""
-    found = value.get("id") if isinstance(value, dict) else None
-    return found if isinstance(found, str | int) and not isinstance(found, bool) else None
+    return message_id_of(value.get("id")) if isinstance(value, dict) else None
+
+
+def message_id_of(value: Any) -> MessageId:
+    """Return a value if it can be the id of a message, else None."""
+    return value if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
 def version_of(message: Message | None, headers: CIMultiDictProxy[str]) -> str:

@@ -46,6 +46,14 @@ _SCHEMES: dict[str, Object] = {
     },
 }
 
+#: Members of a card that are of 0.3 alone.
+_LEGACY = frozenset(
+    {
+        "url", "protocolVersion", "preferredTransport", "additionalInterfaces",
+        "supportsAuthenticatedExtendedCard", "security",
+    }
+)  # fmt: skip
+
 
 def agent_card(agent: Agent, url: str, *, pushes: bool, auth: str) -> Object:
     """Return the card of an agent that is called at `url`; `auth` is how callers are known."""
@@ -79,6 +87,18 @@ def agent_card(agent: Agent, url: str, *, pushes: bool, auth: str) -> Object:
         "defaultOutputModes": [_DATA, _TEXT],
         "skills": [_skill(agent, about)],
     }
+
+
+def without_legacy(card: Object) -> Object:
+    """Return a card as the schema of 1.0 has it: it knows no members of 0.3."""
+    shown = {name: value for name, value in card.items() if name not in _LEGACY}
+    if schemes := card.get("securitySchemes"):
+        # A scheme is one of several messages there, each a member of its own.
+        shown["securitySchemes"] = {
+            name: {kind: value for kind, value in scheme.items() if kind.endswith("SecurityScheme")}
+            for name, scheme in schemes.items()
+        }
+    return shown
 
 
 def _legacy(url: str) -> Object:

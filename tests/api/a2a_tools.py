@@ -23,7 +23,7 @@ _RESULTS = {
     "GetTaskPushNotificationConfig": "TaskPushNotificationConfig",
     "ListTaskPushNotificationConfigs": "ListTaskPushNotificationConfigsResponse",
     "DeleteTaskPushNotificationConfig": "Empty",
-    "GetExtendedAgentCard": None,
+    "GetExtendedAgentCard": "AgentCard",
 }
 _CALLS = {
     "SendMessage": "SendMessageRequest",
@@ -53,8 +53,7 @@ class Rpc:
         """Return the result of a call, checked."""
         body = self.answer(agent, method, **params)
         assert "error" not in body, body
-        if kind := _RESULTS[method]:
-            self.schema.check(kind, body["result"])
+        self.schema.check(_RESULTS[method], body["result"])
         return body["result"]
 
     def error(self, agent: str, method: str, **params: Any) -> Body:

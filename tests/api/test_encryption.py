@@ -99,6 +99,25 @@ async def test_what_went_through_a_graph_is_sealed(tmp_path: Path, config: dict[
     assert plain_text_in(data) == []
 
 
+@pytest.mark.parametrize("config", [_AES, _HANDLERS], ids=["aes", "handlers"])
+async def test_what_a_named_request_was_answered_is_sealed_too(
+    tmp_path: Path, config: dict[str, Any]
+) -> None:
+    data = tmp_path / "data"
+    body = {"assistant_id": "echo", "input": {"secret": _SECRET}}
+    with served(tmp_path, "sealed", config, data=str(data)) as url:
+        async with httpx.AsyncClient(base_url=url) as client:
+            for name, path in (("wait", "/runs/wait"), ("run", "/runs")):
+                first, again = [
+                    await client.post(path, json=body, headers={"Idempotency-Key": name})
+                    for _ in range(2)
+                ]
+                assert _SECRET in first.text
+                assert again.json() == first.json()
+        assert plain_text_in(data) == []
+    assert plain_text_in(data) == []
+
+
 async def test_without_encryption_the_same_would_be_found(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with served(tmp_path, "sealed", data=str(data)) as url:

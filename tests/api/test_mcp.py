@@ -198,6 +198,7 @@ def test_a_client_that_takes_nothing_but_events_gets_an_event(mcp: httpx.Client)
         ("http://evil.example", 403),
         ("http://localhost.evil.example", 403),
         ("null", 403),
+        ("http://[evil", 403),
     ],
 )
 def test_pages_of_other_sites_may_not_call(mcp: httpx.Client, origin: str, status: int) -> None:
@@ -530,6 +531,13 @@ def test_without_events_there_is_no_progress(mcp: httpx.Client) -> None:
     answer = post(mcp, rpc("tools/call", params), Accept="application/json", **NEWEST)
 
     assert result(answer)["structuredContent"] == {"answer": "done"}
+
+
+@pytest.mark.parametrize("named", [{}, [1], None, True, 1.5])
+def test_a_cancellation_of_what_can_be_no_call_is_ignored(mcp: httpx.Client, named: object) -> None:
+    note = {"method": "notifications/cancelled", "params": {"requestId": named}}
+
+    assert post(mcp, {"jsonrpc": "2.0", **note}).status_code == 202
 
 
 def _running(client: httpx.Client) -> int:

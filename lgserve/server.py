@@ -19,10 +19,10 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from lgserve.api.app import build_app
+from lgserve.api.connections import serve
 from lgserve.api.keys import ApiOptions, ServerFacts, Services
 from lgserve.brokers.local import LocalRunStreams
 from lgserve.build_info import read_build
@@ -66,9 +66,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lgserve.core.ports import Authenticator
-
-#: Bytes of a request line or a header; filters in a query can be long.
-_LONGEST_LINE = 64 * 1024
 
 _log = logging.getLogger("lgserve")
 
@@ -400,18 +397,7 @@ class Server:
     async def _start_site(self, stack: AsyncExitStack, parts: _Parts) -> None:
         guard = None if parts.authenticator is None else parts.loopback.guarded(parts.authenticator)
         app = build_app(parts.services, self._api_options(), guard)
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=2,
-            handler_cancellation=True,
-            max_line_size=_LONGEST_LINE,
-            max_field_size=_LONGEST_LINE,
-        )
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, self._listener, backlog=1024).start()
+        await serve(app, self._listener, stack)
 
     def _api_options(self) -> ApiOptions:
         settings = self._settings

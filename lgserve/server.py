@@ -17,10 +17,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from lgserve.api.app import build_app
+from lgserve.api.connections import serve
 from lgserve.core.ids import new_id
 from lgserve.data_folder import held, remove_database
 from lgserve.engine.tasks import TaskSet
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lgserve.graphs.registry import GraphRegistry, LoadReport
-
-#: Bytes of a request line or a header; filters in a query can be long.
-_LONGEST_LINE = 64 * 1024
 
 _log = logging.getLogger("lgserve")
 
@@ -239,18 +236,7 @@ class Server:
             outermost=parts.tracing.middlewares,
         )
         parts.custom.stands_in(app, parts.api_options)
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=2,
-            handler_cancellation=True,
-            max_line_size=_LONGEST_LINE,
-            max_field_size=_LONGEST_LINE,
-        )
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, self._listener, backlog=1024).start()
+        await serve(app, self._listener, stack)
 
     async def _load_graphs(
         self, user_loop: UserLoopThread, graphs: GraphRegistry

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -17,16 +18,19 @@ from lgserve.api.fields import (
     Config,
     Given,
     Limit,
+    NewAssistantId,
+    NewThreadId,
     Object,
     Offset,
     Texts,
     TextsByName,
+    ThreadIds,
     UuidText,
     UuidTexts,
     Values,
     Whole,
+    checkpoint_id,
     no_config,
-    uuid_text,
 )
 from lgserve.api.run_bodies import CancelMany, CancelOne, RunCreate, RunCreateStateless
 from lgserve.api.thread_bodies import ThreadSuperstep, Ttl
@@ -94,7 +98,7 @@ class AssistantCreateBody(Body):
     """POST /assistants."""
 
     graph_id: str
-    assistant_id: Given[UuidText] = None
+    assistant_id: Given[NewAssistantId] = None
     config: Config = Field(default_factory=no_config)
     context: Object = Field(default_factory=dict)
     metadata: Object = Field(default_factory=dict)
@@ -104,13 +108,7 @@ class AssistantCreateBody(Body):
 
     def arguments(self) -> dict[str, Any]:
         """Return what `AssistantService.create` takes."""
-        fields = {name: getattr(self, name) for name in type(self).model_fields}
-        return {**fields, "assistant_id": _id(self.assistant_id, "assistant")}
-
-
-def _id(value: str | None, noun: Literal["assistant", "thread"]) -> str | None:
-    """Return an id a client chose; an empty one leaves the choice to us."""
-    return uuid_text(value, noun) if value else None
+        return {name: getattr(self, name) for name in type(self).model_fields}
 
 
 class AssistantPatchBody(Body):
@@ -175,7 +173,7 @@ class AssistantLatestBody(Body):
 class ThreadCreateBody(Body):
     """POST /threads."""
 
-    thread_id: Given[UuidText] = None
+    thread_id: Given[NewThreadId] = None
     metadata: Object = Field(default_factory=dict)
     if_exists: IfExists = "raise"
     ttl: Ttl = None
@@ -184,7 +182,7 @@ class ThreadCreateBody(Body):
     def value(self) -> dict[str, Any]:
         """Return what auth handlers see; they may change what it says."""
         value = {
-            "thread_id": _id(self.thread_id, "thread") or new_id(),
+            "thread_id": self.thread_id or new_id(),
             "metadata": self.metadata,
             "if_exists": self.if_exists,
         }
@@ -206,12 +204,12 @@ class ThreadPatchBody(Body):
 class ThreadPruneBody(Body):
     """POST /threads/prune."""
 
-    thread_ids: UuidTexts
+    thread_ids: ThreadIds
     strategy: TtlStrategy = "delete"
 
     def ids(self) -> list[str]:
         """Return the threads that are meant, each once."""
-        return list(dict.fromkeys(uuid_text(text, "thread") for text in self.thread_ids))
+        return list(dict.fromkeys(self.thread_ids))
 
 
 class ThreadCountBody(Body):
@@ -228,14 +226,14 @@ class ThreadCountBody(Body):
             metadata=self.metadata,
             values=self.values,
             status=self.status,
-            ids=tuple(_thread_id(text) for text in self.ids) if self.ids else None,
+            ids=tuple(map(_thread_id, count(), self.ids)) if self.ids else None,
         )
 
 
-def _thread_id(text: str) -> str:
+def _thread_id(index: int, text: str) -> str:
     found = parse_uuid(text)
     if found is None:
-        raise BadRequestError(f"Invalid thread ID {text}")
+        raise BadRequestError(f"ids[{index}]: Invalid thread ID {text}")
     return found
 
 
@@ -354,7 +352,7 @@ class StateAtCheckpointBody(Body):
 def _before(value: Any) -> Any:
     """Accept the three ways to name a checkpoint: its id, a reference to it, a config with one."""
     if isinstance(value, str):
-        return {"checkpoint_id": value}
+        return {"checkpoint_id": checkpoint_id(value)}
     if isinstance(value, dict) and isinstance(value.get("configurable"), dict):
         return value["configurable"]
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -14,7 +15,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from lgserve.api.fields import Body, Limit, Object, UuidText, WebhookUrl, Whole, uuid_text
+from lgserve.api.fields import Body, Limit, Object, RunId, WebhookUrl, Whole
+from lgserve.core.ids import canonical
 from lgserve.core.vocabulary import MultitaskStrategy
 
 CHANNELS = (
@@ -32,6 +34,7 @@ def _or_no_path(value: Any) -> Any:
     return [] if value is None else value
 
 
+_InCanonicalForm = Annotated[str, AfterValidator(canonical)]
 _Members = Annotated[Object, BeforeValidator(_or_empty)]
 Namespace = Annotated[list[str], BeforeValidator(_or_no_path)]
 
@@ -94,12 +97,7 @@ class Inject(Body):
 class GetTree(Body):
     """`agent.getTree`."""
 
-    run_id: UuidText | None = None
-
-    @field_validator("run_id")
-    @classmethod
-    def _check_run_id(cls, value: str | None) -> str | None:
-        return None if value is None else uuid_text(value, "run")
+    run_id: RunId | None = None
 
 
 class GetState(Body):
@@ -114,13 +112,13 @@ class ListCheckpoints(Body):
 
     namespace: Namespace = Field(default_factory=list)
     limit: Limit = 10
-    before: str | None = None
+    before: _InCanonicalForm | None = None
 
 
 class Fork(Body):
     """`state.fork`."""
 
-    checkpoint_id: str
+    checkpoint_id: _InCanonicalForm
     input: Any = None
     config: _Members = Field(default_factory=dict)
 

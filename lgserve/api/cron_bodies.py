@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema, field_validator
+from pydantic import Field, WithJsonSchema
 
 from lgserve.api.fields import (
     Body,
@@ -15,9 +15,8 @@ from lgserve.api.fields import (
     Object,
     Offset,
     StreamModes,
-    UuidText,
+    ThreadId,
     WebhookUrl,
-    uuid_text,
 )
 from lgserve.core.models import Page
 from lgserve.core.vocabulary import Durability, MultitaskStrategy, OnCompletion, SortOrder
@@ -106,14 +105,9 @@ class CronCountBody(Body):
 
     #: Its id, or that of its graph.
     assistant_id: Given[str] = None
-    thread_id: Given[UuidText] = None
+    thread_id: Given[ThreadId] = None
     enabled: Given[bool] = None
     metadata: Given[Object] = None
-
-    @field_validator("thread_id")
-    @classmethod
-    def _check_thread_id(cls, value: str) -> str:
-        return uuid_text(value, "thread")
 
 
 class CronSearchBody(CronCountBody):

@@ -1,7 +1,8 @@
 """Commands and events of protocol v2 on one WebSocket.
 
-Each subscription reads the thread's log on its own; one lock keeps messages whole. A client that
-does not read stops its subscriptions' readers, not the server: a log waits in the database.
+One reader of the thread's log serves all subscriptions: an event is sent once, in its order, if any
+of them wants it. What is behind that reader when a subscription begins is replayed for it alone.
+A client that does not read stops the reader, not the server: a log waits in the database.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakSet
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
@@ -48,27 +48,23 @@ from lgserve.services.event_views import ProtocolEvent
 _log = logging.getLogger("lgserve")
 Object = dict[str, Any]
 
-#: Seconds a client may take to agree to the end.
+#: Seconds a client may take to agree to the end, and when the server stops.
 _CLOSE_SECONDS = 1.0
-#: Each costs a reader.
+_LEAVE_SECONDS = 0.5
+#: Each costs a look at every event.
 _MOST_SUBSCRIPTIONS = 64
 #: Seconds in which a client has to take what it was sent: then it is given up.
 _SEND_SECONDS = 60.0
 
-_SOCKETS = web.AppKey("event_sockets", WeakSet[web.WebSocketResponse])
 
-
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Subscription:
     subscription_id: str
-    feed: EventFeed
     chosen: EventFilter
-    pump: asyncio.Future[None] | None = None
+    since: int
 
-    def stop(self) -> None:
-        if self.pump is not None:
-            self.pump.cancel()
-        self.feed.close()
+    def wants(self, event: ProtocolEvent) -> bool:
+        return event.seq > self.since and self.chosen.shows(event)
 
 
 async def connect(request: web.Request) -> web.StreamResponse:
@@ -88,29 +84,27 @@ async def connect(request: web.Request) -> web.StreamResponse:
     if not socket.can_prepare(request):
         return json_response({"detail": "Upgrade Required"}, 426, {"Upgrade": "websocket"})
     await socket.prepare(request)
-    request.app[_SOCKETS].add(socket)
-    await _Conversation(request=request, socket=socket, thread_id=thread_id).hold()
+    conversation = _Conversation(request=request, socket=socket, thread_id=thread_id)
+    request.app[_CONVERSATIONS].add(conversation)
+    try:
+        await conversation.hold()
+    finally:
+        request.app[_CONVERSATIONS].discard(conversation)
     return socket
 
 
 def prepare(app: web.Application) -> None:
-    """Keep account of open sockets, so that each is told when the server stops."""
-    app[_SOCKETS] = WeakSet()
-    app.on_shutdown.append(_close_all)
+    """Keep account of open conversations, so that each is told when the server stops."""
+    app[_CONVERSATIONS] = set()
+    app.on_shutdown.append(_leave_all)
 
 
-async def _close_all(app: web.Application) -> None:
+async def _leave_all(app: web.Application) -> None:
     """Tell every client that the server goes away."""
-    closings = [
-        socket.close(code=WSCloseCode.SERVICE_RESTART, message=b"server restarting")
-        for socket in app[_SOCKETS]
-    ]
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(2 * _CLOSE_SECONDS):
-            await asyncio.gather(*closings, return_exceptions=True)
+    await asyncio.gather(*(conversation.leave() for conversation in app[_CONVERSATIONS]))
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(eq=False, slots=True, kw_only=True)
 class _Conversation:
     """What is said on one socket."""
 
@@ -118,8 +112,15 @@ class _Conversation:
     socket: web.WebSocketResponse
     thread_id: str
     _subscriptions: dict[str, _Subscription] = field(default_factory=dict)
+    #: What serves all subscriptions, while there are any, and the task that reads it.
+    _feed: EventFeed | None = None
+    _pump: asyncio.Future[None] | None = None
+    #: Whose turn it is to send events: a subscription's that begins, or the pump's.
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _sending: asyncio.Lock = field(default_factory=asyncio.Lock)
-    #: The greatest number of an event that was sent.
+    _over: asyncio.Event = field(default_factory=asyncio.Event)
+    #: The number that the feed has come to, and the greatest one of an event that was sent.
+    _passed: int = 0
     _seen: int = 0
 
     async def hold(self) -> None:
@@ -132,8 +133,19 @@ class _Conversation:
             self._give_up()
         finally:
             beating.cancel()
-            for subscription in self._subscriptions.values():
-                subscription.stop()
+            self._stop_feed()
+            self._over.set()
+
+    async def leave(self) -> None:
+        """Tell the client that the server goes away; one that does not listen is cut off."""
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await self.socket.close(
+                    code=WSCloseCode.SERVICE_RESTART, message=b"server restarting"
+                )
+                await self._over.wait()
+        if not self._over.is_set():
+            self._give_up()
 
     async def _hear(self, message: WSMessage) -> None:
         if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -146,27 +158,35 @@ class _Conversation:
             await self._say(failure(None, "invalid_argument", text))
             return
         answer = malformed(body)
-        if answer is None:
-            answer = await self._carry_out(body)
+        if answer is not None:
+            await self._say(answer)
+        elif body["method"] in self._own_handlers():
+            async with self._turn:  # what comes later follows the answer
+                await self._answer(body)
+            self._start_pump()
+        else:
+            await self._answer(body)
+
+    async def _answer(self, body: Object) -> None:
+        answer = await self._carry_out(body)
         await self._say(with_meta(answer, self._seen))
-        self._start_pumps()
 
     async def _carry_out(self, body: Object) -> Object:
+        handlers = {**HANDLERS, **self._own_handlers()}
         try:
-            return await answered(self.request, body, self._handlers())
+            return await answered(self.request, body, handlers)
         except (ConnectionError, TimeoutError):
             raise
         except Exception:  # noqa: BLE001 - as over HTTP, where every error is answered
             _log.exception("the command %s failed", body["method"])
             return failure(body["id"], "unknown_error", "500: Internal Server Error")
 
-    def _handlers(self) -> Mapping[str, Handler]:
-        own: dict[str, Handler] = {
+    def _own_handlers(self) -> Mapping[str, Handler]:
+        return {
             "subscription.subscribe": self._subscribe,
             "subscription.unsubscribe": self._unsubscribe,
             "subscription.reconnect": self._reconnect,
         }
-        return {**HANDLERS, **own}
 
     # ---------------------------------------------------------------- subscriptions
 
@@ -178,10 +198,10 @@ class _Conversation:
 
     async def _unsubscribe(self, call: Call) -> Object:
         wanted = call.checked(Unsubscribe)
-        subscription = self._subscriptions.pop(wanted.subscription_id, None)
-        if subscription is None:
+        if self._subscriptions.pop(wanted.subscription_id, None) is None:
             raise no_such_subscription(wanted.subscription_id)
-        subscription.stop()
+        if not self._subscriptions:
+            self._stop_feed()
         return {}
 
     async def _reconnect(self, call: Call) -> Object:
@@ -202,42 +222,73 @@ class _Conversation:
         }
 
     async def _open(self, wanted: Wanted, since: int) -> tuple[_Subscription, int]:
-        """Begin a subscription, and send what of it is stored."""
+        """Begin a subscription, and send what of it is behind."""
         if len(self._subscriptions) >= _MOST_SUBSCRIPTIONS:
             raise CommandError(
                 "invalid_argument",
                 f"A connection has at most {_MOST_SUBSCRIPTIONS} subscriptions.",
             )
         subscription = _Subscription(
-            subscription_id=new_id(),
-            feed=self._feeds.feed(self.thread_id, since),
-            chosen=filter_of(wanted),
+            subscription_id=new_id(), chosen=filter_of(wanted), since=since
         )
+        feed = self._feed
+        sent = await (self._begin(subscription) if feed is None else self._replay(subscription))
         self._subscriptions[subscription.subscription_id] = subscription
-        if not await self._feeds.is_there(self.thread_id):
-            return subscription, 0
-        await subscription.feed.begin()
-        sent = 0
-        while subscription.feed.replaying:
-            sent += await self._send(await anext(subscription.feed, ()), subscription.chosen)
         return subscription, sent
 
-    def _start_pumps(self) -> None:
-        """Let new subscriptions follow, now that their command is answered."""
-        for subscription in self._subscriptions.values():
-            if subscription.pump is None:
-                subscription.pump = asyncio.ensure_future(self._pump(subscription))
+    async def _begin(self, first: _Subscription) -> int:
+        """Open the feed for the first subscription, and come to the end of what is stored."""
+        # A client may name a number that does not exist yet: others would miss what comes below.
+        self._passed = min(first.since, await self._feeds.last_number(self.thread_id))
+        feed = self._feeds.feed(self.thread_id, self._passed)
+        try:
+            sent = 0
+            if await self._feeds.is_there(self.thread_id):
+                await feed.begin()
+            while feed.replaying:
+                sent += await self._send(await anext(feed, ()), (first,))
+        except BaseException:
+            feed.close()
+            raise
+        self._feed = feed
+        return sent
 
-    async def _pump(self, subscription: _Subscription) -> None:
-        """Send a subscription's events until there is no more to follow."""
-        feed = subscription.feed
+    async def _replay(self, subscription: _Subscription) -> int:
+        """Send to a further subscription what the feed has passed already."""
+        if subscription.since >= self._passed:
+            return 0
+        feed = self._feeds.feed(self.thread_id, subscription.since)
+        sent, end = 0, self._passed
+        try:
+            await feed.begin()
+            while feed.replaying:
+                batch = await anext(feed, ())
+                behind = [event for event in batch if event.seq <= end]
+                sent += await self._send(behind, (subscription,))
+                if len(behind) < len(batch):
+                    break
+        finally:
+            feed.close()
+        return sent
+
+    def _start_pump(self) -> None:
+        """Let the feed follow the thread, now that the first subscription is answered."""
+        if self._feed is not None and self._pump is None:
+            self._pump = asyncio.ensure_future(self._follow(self._feed))
+
+    def _stop_feed(self) -> None:
+        pump, self._pump = self._pump, None
+        if pump is not None:
+            pump.cancel()
+        feed, self._feed = self._feed, None
+        if feed is not None:
+            feed.close()
+
+    async def _follow(self, feed: EventFeed) -> None:
+        """Send events until there is no more to follow."""
         code, reason = WSCloseCode.GOING_AWAY, b"thread stream ended"
         try:
-            if not feed.begun:
-                await self._feeds.arrival(self.thread_id)
-                await feed.begin()
-            async for batch in feed:
-                await self._send(batch, subscription.chosen)
+            await self._pass_on(feed)
         except UnavailableError:
             code, reason = WSCloseCode.SERVICE_RESTART, b"server restarting"
         except StorageError as exc:
@@ -253,6 +304,14 @@ class _Conversation:
         with contextlib.suppress(ConnectionError):
             await self.socket.close(code=code, message=reason)
 
+    async def _pass_on(self, feed: EventFeed) -> None:
+        if not feed.begun:
+            await self._feeds.arrival(self.thread_id)
+            await feed.begin()
+        async for batch in feed:
+            async with self._turn:
+                await self._send(batch, tuple(self._subscriptions.values()))
+
     def _give_up(self) -> None:
         """Cut the connection to a client that has gone, or takes nothing."""
         if self.request.transport is not None:
@@ -260,13 +319,18 @@ class _Conversation:
 
     # ---------------------------------------------------------------- saying
 
-    async def _send(self, batch: Sequence[ProtocolEvent], chosen: EventFilter) -> int:
-        """Send those events of a batch that were chosen; return how many."""
-        shown = [event for event in batch if chosen.shows(event)]
-        for event in shown:
-            await self._write(event.encode().decode())
-            self._seen = max(self._seen, event.seq)
-        return len(shown)
+    async def _send(
+        self, batch: Sequence[ProtocolEvent], subscriptions: Sequence[_Subscription]
+    ) -> int:
+        """Send those events of a batch that any of the subscriptions wants; return how many."""
+        sent = 0
+        for event in batch:
+            self._passed = max(self._passed, event.seq)
+            if any(subscription.wants(event) for subscription in subscriptions):
+                await self._write(event.encode().decode())
+                self._seen = max(self._seen, event.seq)
+                sent += 1
+        return sent
 
     async def _say(self, message: Object) -> None:
         with contextlib.suppress(ConnectionError):
@@ -288,3 +352,6 @@ class _Conversation:
     @property
     def _feeds(self) -> EventFeeds:
         return services_of(self.request).feeds
+
+
+_CONVERSATIONS = web.AppKey("conversations", set[_Conversation])

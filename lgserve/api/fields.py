@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -83,11 +84,28 @@ def _texts_by_name(value: Any) -> Any:
     raise PydanticCustomError("texts", "Input should be an object whose members are strings")
 
 
-def _checkpoint_id(value: Any) -> Any:
-    """Refuse what no checkpoint can be called; an empty id stands for the latest."""
-    if value and (not isinstance(value, str) or parse_uuid(value) is None):
-        raise InvalidRequestError("Invalid checkpoint ID")
-    return value or None
+def checkpoint_id(value: Any) -> Any:
+    """Return an id in its canonical form, None for an empty one: it stands for the latest."""
+    found = parse_uuid(value) if isinstance(value, str) else None
+    if value and found is None:
+        raise PydanticCustomError("uuid", "Invalid checkpoint ID")
+    return found
+
+
+def _id_of(noun: Literal["thread", "run", "assistant"]) -> AfterValidator:
+    """Return what brings an id into its canonical form."""
+
+    def check(value: str) -> str:
+        found = parse_uuid(value)
+        if found is None:
+            raise PydanticCustomError("uuid", f"Invalid {noun} ID: must be a UUID")
+        return found
+
+    return AfterValidator(check)
+
+
+def _unless_empty(value: Any, check: Callable[[Any], Any]) -> Any:
+    return None if value == "" else check(value)
 
 
 def _not_yet(value: Any) -> None:
@@ -142,12 +160,21 @@ StreamModes = Annotated[
     _FIRST_MISTAKE,
     BeforeValidator(_as_list, json_schema_input_type=StreamMode | list[StreamMode]),
 ]
-#: A text of which the JSON schema says that it is an id; the message about it comes later.
+#: A text of which the JSON schema says that it is an id; whether it is one is seen elsewhere.
 UuidText = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
 UuidTexts = Annotated[list[UuidText], _FIRST_MISTAKE]
+ThreadId = Annotated[UuidText, _id_of("thread")]
+ThreadIds = Annotated[list[ThreadId], _FIRST_MISTAKE]
+RunId = Annotated[UuidText, _id_of("run")]
+RunIds = Annotated[list[RunId], _FIRST_MISTAKE]
+#: Ids that clients choose; an empty one leaves the choice to us.
+NewThreadId = Annotated[ThreadId | None, WrapValidator(_unless_empty)]
+NewAssistantId = Annotated[
+    Annotated[UuidText, _id_of("assistant")] | None, WrapValidator(_unless_empty)
+]
 CheckpointId = Annotated[
     str | None,
-    BeforeValidator(_checkpoint_id, json_schema_input_type=UuidText | None),
+    BeforeValidator(checkpoint_id, json_schema_input_type=UuidText | None),
 ]
 
 
@@ -202,18 +229,6 @@ def checkpoint_reference(configurable: Mapping[str, Any]) -> Object:
 def no_config() -> _Config:
     """Return the config of a body that has none."""
     return {}
-
-
-def uuid_text(value: str, noun: Literal["thread", "run", "assistant"]) -> str:
-    """Return an id from a body in its canonical form.
-
-    Raises:
-        InvalidRequestError: no UUID.
-    """
-    found = parse_uuid(value)
-    if found is None:
-        raise InvalidRequestError(f"Invalid {noun} ID: must be a UUID")
-    return found
 
 
 def describe(error: ValidationError, within: tuple[int | str, ...] = ()) -> str:

@@ -9,7 +9,6 @@ from pydantic import (
     ConfigDict,
     Field,
     WithJsonSchema,
-    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -24,14 +23,14 @@ from lgserve.api.fields import (
     Nodes,
     Number,
     Object,
+    RunId,
+    RunIds,
     StreamModes,
     Texts,
-    UuidText,
-    UuidTexts,
+    ThreadId,
     WebhookUrl,
     checkpoint_reference,
     no_config,
-    uuid_text,
 )
 from lgserve.core.errors import InvalidRequestError
 from lgserve.core.vocabulary import (
@@ -144,7 +143,7 @@ class RunCreate(Body):
     #: Fail if the command answers no interrupt that waits for an answer.
     strict_resume: bool | None = None
     #: The id it gets; left out, the server chooses one.
-    run_id: UuidText | None = None
+    run_id: RunId | None = None
     #: Both are about LangSmith, which this server does not need and does not call.
     feedback_keys: Given[Texts] = None
     langsmith_tracer: Object | None = None
@@ -175,7 +174,7 @@ class RunCreate(Body):
             "durability": self.durability
             or ("exit" if self.checkpoint_during is False else "async"),
             "strict_resume": bool(self.strict_resume),
-            "run_id": None if self.run_id is None else uuid_text(self.run_id, "run"),
+            "run_id": self.run_id,
             "webhook": self.webhook,
             "feedback_keys": None if self.feedback_keys is None else tuple(self.feedback_keys),
         }
@@ -223,19 +222,9 @@ class CancelMany(Body):
     )
 
     status: Given[Literal["pending", "running", "all"]] = None
-    thread_id: Given[UuidText] = None
-    run_ids: Given[UuidTexts] = None
+    thread_id: Given[ThreadId] = None
+    run_ids: Given[RunIds] = None
     cancel_reason: CancelReason | None = None
-
-    @field_validator("thread_id")
-    @classmethod
-    def _check_thread_id(cls, value: str) -> str:
-        return uuid_text(value, "thread")
-
-    @field_validator("run_ids")
-    @classmethod
-    def _check_run_ids(cls, value: list[str]) -> list[str]:
-        return [uuid_text(text, "run") for text in value]
 
     @model_validator(mode="after")
     def _check_forms(self) -> Self:

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from lgserve.api.fields import LONGEST, Body, Given, Number, Object, Offset, Texts, Whole
 from lgserve.core.errors import InvalidRequestError
+from lgserve.services.store import wrong_label
 
 #: More than anybody looks at, and less than hurts.
 MOST_ITEMS = 10_000
@@ -22,6 +23,12 @@ def _labels(value: Any) -> Any:
     if isinstance(value, list):
         return value
     raise PydanticCustomError("namespace", "Input should be a string or an array of strings")
+
+
+def _label(value: str) -> str:
+    if wrong := wrong_label(value):
+        raise PydanticCustomError("label", "{wrong}", {"wrong": wrong})
+    return value
 
 
 def _index(value: Any) -> Any:
@@ -86,7 +93,11 @@ _OPERANDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "$exists": (_is_truth, "true or false"),
 }
 
-Labels = Annotated[Texts, BeforeValidator(_labels, json_schema_input_type=str | Texts)]
+Labels = Annotated[
+    list[Annotated[str, AfterValidator(_label)]],
+    Field(fail_fast=True),
+    BeforeValidator(_labels, json_schema_input_type=str | Texts),
+]
 ItemLimit = Annotated[Whole, Field(ge=1, le=MOST_ITEMS)]
 Depth = Annotated[Whole, Field(ge=1)]
 #: Minutes; what ends at once or before was never meant.

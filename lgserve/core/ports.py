@@ -135,11 +135,14 @@ class Threads(Protocol):
         """Add a thread whose id is reserved; False, and nothing done, if that is void."""
         ...
 
-    def copy(self, thread_id: str, into: Thread) -> None:
-        """Add a thread with another one's state: where it last settled, without runs in flight.
+    def copy(self, thread_id: str, into: Thread, until: str) -> bool:
+        """Add a thread with all checkpoints of another one, by their ids, and its state.
 
-        Values, interrupts, error and status are the other's, as are all checkpoints, by their ids;
-        the bytes of values are shared. The rest is that of `into`, whose id must be new.
+        Values, interrupts, error and status are the other's; the bytes of values are shared. The
+        rest is that of `into`, whose id must be new.
+
+        False: runs in flight have come further than where the other one last settled. The copy has
+        its checkpoints, but is only reserved, as by `reserve`: publish it with what they tell.
         """
         ...
 
@@ -791,6 +794,11 @@ class RunStreams(Protocol):
 
     def break_off_all(self) -> None:
         """Do so with every log: the server stops."""
+        ...
+
+    @property
+    def stopped(self) -> bool:
+        """Whether everybody was let go: nothing goes on here."""
         ...
 
     async def follow(self, run: Run, after: int | None) -> Follower:

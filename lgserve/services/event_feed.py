@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakValueDictionary
 
+from lgserve.core.errors import UnavailableError
 from lgserve.core.models import EVERYTHING, Run, Scope, ThreadEvent, ThreadPosition
 from lgserve.services.event_views import ProtocolEvent, RunView, number_in
 from lgserve.services.threads import thread_not_found
@@ -151,8 +152,14 @@ class EventFeeds:
             raise thread_not_found(thread_id)
 
     async def arrival(self, thread_id: str) -> None:
-        """Return once there is such a thread."""
+        """Return once there is such a thread.
+
+        Raises:
+            UnavailableError: the server stops.
+        """
         while not await self.is_there(thread_id):
+            if self._streams.stopped:
+                raise UnavailableError
             heard = self._awaited.setdefault(thread_id, asyncio.Event())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):

@@ -1,7 +1,8 @@
-"""Supersteps: what a thread's state was made of elsewhere, carried out on a new thread."""
+"""New threads with a state: supersteps that are carried out on one, or checkpoints it was given."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from lgserve.services.thread_state import graph_id_of, thread_config
 if TYPE_CHECKING:
     from lgserve.core.principals import Principal
     from lgserve.services.thread_state import ThreadStateService
+
+_log = logging.getLogger("lgserve")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,20 @@ async def filled(
             return _columns(await graph.aget_state(latest))
 
     return replace(thread, **await state.user_loop.run(work))
+
+
+async def standing(state: ThreadStateService, thread: Thread, user: Principal | None) -> Thread:
+    """Return a thread that nobody sees yet as it stands by its checkpoints."""
+
+    async def work() -> dict[str, Any]:
+        async with state.opened(thread, "threads.read", user) as graph:
+            return _columns(await graph.aget_state(thread_config(thread.thread_id, {})))
+
+    try:
+        return replace(thread, **await state.user_loop.run(work))
+    except Exception as exc:  # noqa: BLE001 - graphs are user code; its checkpoints are there
+        _log.warning("the state of thread %s cannot be read: %r", thread.thread_id, exc)
+        return thread
 
 
 def _update(each: SuperstepUpdate) -> StateUpdate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,7 +22,7 @@ from lgserve.core.models import (
 )
 from lgserve.core.scopes import stamp
 from lgserve.services.idempotency import Once, once_only
-from lgserve.services.supersteps import Supersteps, filled
+from lgserve.services.supersteps import Supersteps, filled, standing
 from lgserve.services.thread_ttl import TtlWish, chosen_ttl
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: What is left of a thread with supersteps after a crash goes then; no supersteps take half of it.
+#: What is left after a crash of a thread that was being made goes then; none takes half of it.
 _LONGEST_MAKING = timedelta(hours=1)
 
 
@@ -131,19 +131,11 @@ class ThreadService:
         user: Principal | None = None,
         once: Once[Thread] | None = None,
     ) -> Thread:
-        """Create a thread that stands where another one last settled, without its runs."""
+        """Create a thread that stands where another one does, without its runs."""
         into = replace(
             new_thread(copy_id, {**metadata, **stamp(scope)}, self._now()), ttl=source.ttl
         )
-
-        def work(tx: Transaction) -> Thread:
-            if tx.threads.find(source.thread_id, {}) is None:
-                raise thread_not_found(source.thread_id)
-            tx.threads.copy(source.thread_id, into)
-            return tx.threads.find(copy_id, {}) or into
-
-        async with self.state.holds.hold(source.thread_id):  # no update may be half-way
-            made = await self.storage.write(once_only(work, once))
+        made = await _to_its_end(self._copy(source.thread_id, into, user, once))
         return await self._with_values(made, user)
 
     async def space(self, thread_id: str, scope: Scope) -> ThreadSpace:
@@ -234,12 +226,42 @@ class ThreadService:
         existing = await self.storage.write(begin)
         if existing is not None:
             return existing
+        return await self._finish(filled(self.state, made, wanted.supersteps, user), made, once)
+
+    async def _copy(
+        self, source_id: str, into: Thread, user: Principal | None, once: Once[Thread] | None
+    ) -> Thread:
+        """Copy what is settled at once; what a run has come to since is for its graph to say."""
+        until = to_iso(self.clock.now() + _LONGEST_MAKING)
+
+        def work(tx: Transaction) -> Thread | None:
+            if once is not None:
+                once.recall(tx)
+            if tx.threads.find(source_id, {}) is None:
+                raise thread_not_found(source_id)
+            if not tx.threads.copy(source_id, into, until):
+                return None
+            made = tx.threads.find(into.thread_id, {}) or into
+            if once is not None:
+                once.note(tx, made)
+            return made
+
+        async with self.state.holds.hold(source_id):  # no update may be half-way
+            made = await self.storage.write(work)
+        if made is not None:
+            return made
+        return await self._finish(standing(self.state, into, user), into, once)
+
+    async def _finish(
+        self, making: Awaitable[Thread], draft: Thread, once: Once[Thread] | None
+    ) -> Thread:
+        """Show a thread when it is made; if it cannot be, nothing of it stays."""
         try:
             async with asyncio.timeout(_LONGEST_MAKING.total_seconds() / 2):
-                complete = await filled(self.state, made, wanted.supersteps, user)
+                complete = await making
             return await self._publish(complete, once)
         except BaseException:
-            await self.storage.write(lambda tx: tx.threads.delete(made.thread_id))
+            await self.storage.write(lambda tx: tx.threads.delete(draft.thread_id))
             raise
 
     async def _publish(self, complete: Thread, once: Once[Thread] | None) -> Thread:
@@ -248,7 +270,7 @@ class ThreadService:
 
         def work(tx: Transaction) -> Thread:
             if not tx.threads.publish(settled):
-                raise ConflictError("The supersteps took too long")
+                raise ConflictError("The thread took too long to make")
             return tx.threads.find(settled.thread_id, {}) or settled
 
         return await self.storage.write(once_only(work, once))

@@ -95,28 +95,28 @@ def _delete_unused_versions(connection: sqlite3.Connection, place: Place) -> set
 def copy_checkpoints(connection: sqlite3.Connection, source: str, target: str) -> None:
     """Copy a thread's checkpoints, versions and writes; the copies share its blobs.
 
-    They belong to no run: deleting the source's runs leaves them alone. What runs in flight have
-    made so far is not copied.
+    They belong to no run: deleting the source's runs leaves them alone.
     """
     note("copy", source, target)
-    parameters = {"source": source, "target": target}
     for statement in _COPY:
-        connection.execute(statement, parameters)
-    if connection.execute(f"SELECT 1 {_IN_FLIGHT} LIMIT 1", parameters).fetchone():
-        for (namespace,) in connection.execute(
-            "SELECT DISTINCT checkpoint_ns FROM channel_versions WHERE thread_id = ?", (target,)
-        ).fetchall():
-            _delete_unused_versions(connection, (target, namespace))
+        connection.execute(statement, {"source": source, "target": target})
 
 
-_IN_FLIGHT = "FROM runs WHERE thread_id = :source AND status IN ('pending', 'running')"
-_SETTLED = f"thread_id = :source AND (run_id IS NULL OR run_id NOT IN (SELECT run_id {_IN_FLIGHT}))"
-_OF_SETTLED = (
-    f"{_SETTLED} AND (checkpoint_ns, checkpoint_id) NOT IN (SELECT checkpoint_ns, checkpoint_id"
-    f" FROM checkpoints WHERE thread_id = :source AND run_id IN (SELECT run_id {_IN_FLIGHT}))"
-)
+def has_unsettled(connection: sqlite3.Connection, thread_id: str) -> bool:
+    """Tell whether runs in flight have made some of what is stored of the thread."""
+    (found,) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM runs WHERE thread_id = ?"
+        " AND status IN ('pending', 'running') AND"
+        " (EXISTS (SELECT 1 FROM checkpoints WHERE checkpoints.run_id = runs.run_id)"
+        " OR EXISTS (SELECT 1 FROM checkpoint_writes WHERE checkpoint_writes.run_id = runs.run_id)"
+        "))",
+        (thread_id,),
+    ).fetchone()
+    return bool(found)
+
+
 _COPY = (
-    f"""
+    """
     INSERT OR IGNORE INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_id,
         metadata, versions, kind, checkpoint)
     SELECT :target, checkpoint_ns, checkpoint_id, parent_id,
@@ -124,7 +124,7 @@ _COPY = (
             CAST(json_set(CAST(metadata AS TEXT), '$.thread_id', :target) AS BLOB)
         ELSE metadata END,
         versions, kind, checkpoint
-    FROM checkpoints WHERE {_SETTLED}
+    FROM checkpoints WHERE thread_id = :source
     """,
     """
     INSERT OR IGNORE INTO channel_versions (thread_id, checkpoint_ns, channel, version, kind, data,
@@ -132,12 +132,12 @@ _COPY = (
     SELECT :target, checkpoint_ns, channel, version, kind, data, blob_id
     FROM channel_versions WHERE thread_id = :source
     """,
-    f"""
+    """
     INSERT OR IGNORE INTO checkpoint_writes (thread_id, checkpoint_ns, checkpoint_id, task_id, idx,
         task_path, channel, kind, blob_id, blob_start, blob_length, split, data)
     SELECT :target, checkpoint_ns, checkpoint_id, task_id, idx,
         task_path, channel, kind, blob_id, blob_start, blob_length, split, data
-    FROM checkpoint_writes WHERE {_OF_SETTLED}
+    FROM checkpoint_writes WHERE thread_id = :source
     """,
 )
 

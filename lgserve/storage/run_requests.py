@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lgserve.core.clock import to_iso
 from lgserve.core.models import Answered, Json, RequestKey, RunResult
 from lgserve.storage.seals import PLAIN
+from lgserve.storage.thread_lifetimes import is_void
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,13 +27,23 @@ class SqliteRunRequests:
     def find(self, key: RequestKey) -> Answered | None:
         """Return what was answered, or None."""
         row = self._db.execute(
-            "SELECT fingerprint, answer, run_id FROM run_requests WHERE owner = ? AND key = ?",
+            "SELECT fingerprint, answer, run_id, thread_id FROM run_requests"
+            " WHERE owner = ? AND key = ?",
             (key.owner, key.name),
         ).fetchone()
-        if row is None:
+        if row is None or self._is_over(key, row[3]):
             return None
         answer = Json(self.seals.open("run", "answer", row[1]))
         return Answered(fingerprint=row[0], answer=answer, run_id=row[2])
+
+    def _is_over(self, key: RequestKey, thread_id: str | None) -> bool:
+        """Remove what was noted with a thread whose time is over: it goes with it."""
+        over = thread_id is not None and is_void(self._db, thread_id, to_iso(self._clock.now()))
+        if over:
+            self._db.execute(
+                "DELETE FROM run_requests WHERE owner = ? AND key = ?", (key.owner, key.name)
+            )
+        return over
 
     def insert(
         self, key: RequestKey, answer: Json, *, thread_id: str | None, run_id: str | None
@@ -52,7 +63,9 @@ class SqliteRunRequests:
             "UPDATE run_requests SET result = ?, status = ?, reason = ? WHERE run_id = ?",
             (
                 self.seals.seal("run", "result", result.body),
-                result.status, result.reason, run_id,
+                result.status,
+                result.reason,
+                run_id,
             ),
         )
 

@@ -22,6 +22,7 @@ from lgserve.storage.checkpoint_reader import CheckpointReader
 from lgserve.storage.checkpoint_removal import (
     copy_checkpoints,
     delete_thread_checkpoints,
+    has_unsettled,
     prune_checkpoints,
 )
 from lgserve.storage.filters import Where, order_and_page
@@ -113,11 +114,15 @@ class SqliteThreads:
         reserved = lifetimes.end_reservation(self._db, thread.thread_id, self._now())
         return reserved and self._inserted(thread)
 
-    def copy(self, thread_id: str, into: Thread) -> None:
-        """Add a thread with the state at which another one last settled."""
+    def copy(self, thread_id: str, into: Thread, until: str) -> bool:
+        """Add a thread with all checkpoints of another one; False: it is only reserved."""
+        copy_checkpoints(self._db, thread_id, into.thread_id)
+        if has_unsettled(self._db, thread_id):
+            lifetimes.reserve(self._db, into, until)
+            return False
         self._inserted(into)
         self._db.execute(_COPY_STATE, {"source": thread_id, "target": into.thread_id})
-        copy_checkpoints(self._db, thread_id, into.thread_id)
+        return True
 
     def prune(self, thread_id: str, now: str) -> bool:
         """Remove all checkpoints but the newest of each namespace and what that needs."""

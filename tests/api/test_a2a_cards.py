@@ -87,11 +87,35 @@ def _legacy_part(card: Mapping[str, Any]) -> dict[str, Any]:
     return {**shown, "capabilities": capabilities}
 
 
-def test_the_extended_card_is_the_card(http: httpx.Client) -> None:
+def _extended(http: httpx.Client, method: str) -> dict[str, Any]:
+    call = {"jsonrpc": "2.0", "id": 1, "method": method}
+    found: dict[str, Any] = http.post("/a2a/talk", json=call).json()["result"]
+    return found
+
+
+def test_the_extended_card_is_the_card_in_the_words_of_the_version(http: httpx.Client) -> None:
     card = http.get("/a2a/talk").json()
-    for method in ("GetExtendedAgentCard", "agent/getAuthenticatedExtendedCard"):
-        call = {"jsonrpc": "2.0", "id": 1, "method": method}
-        assert http.post("/a2a/talk", json=call).json()["result"] == card
+
+    assert _extended(http, "GetExtendedAgentCard") == _without_legacy(card)
+    assert _extended(http, "agent/getAuthenticatedExtendedCard") == card
+
+
+def test_the_extended_card_of_a_server_with_keys_is_valid(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    auth = {"type": "api_keys", "keys": {"alice": "alice-key"}}
+    folder = tmp_path_factory.mktemp("cards-keys")
+    with (
+        served(folder, "a2a", {"lgserve": {"auth": auth}}) as url,
+        httpx.Client(base_url=url, timeout=30, headers={"x-api-key": "alice-key"}) as http,
+    ):
+        card = _extended(http, "GetExtendedAgentCard")
+
+    schema = Schema("1.0")
+    schema.check("AgentCard", card)
+    schema.close()
+    scheme = {"apiKeySecurityScheme": {"location": "header", "name": "x-api-key"}}
+    assert card["securitySchemes"] == {"apiKey": scheme}
 
 
 @pytest.mark.parametrize(

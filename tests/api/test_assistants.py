@@ -356,7 +356,7 @@ async def test_the_sdk_pages_by_the_header(client: LangGraphClient) -> None:
     [
         ("POST", "/assistants", {"graph_id": "nope"}, 404, "Graph 'nope' not found. Expected"),
         ("POST", "/assistants", {}, 422, "graph_id: Field required"),
-        ("POST", "/assistants", {"graph_id": "echo", "assistant_id": "x"}, 422, "Invalid assi"),
+        ("POST", "/assistants", {"graph_id": "echo", "assistant_id": "x"}, 422, "assistant_id: "),
         ("POST", "/assistants/search", {"graph_id": "nope"}, 404, "Graph 'nope' not found."),
         ("POST", "/assistants/count", {"graph_id": "nope"}, 404, "Graph 'nope' not found."),
         ("POST", "/assistants/search", {"limit": 0}, 422, "limit: Input should be greater"),

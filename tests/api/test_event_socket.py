@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ import pytest
 
 from tests.api.conftest import served
 from tests.api.owners import ALICE, API_KEYS, BOB
-from tests.api.protocol_tools import ALL, SECONDS, command, is_end, read, start, told
-from tests.servers import serving
+from tests.api.protocol_tools import ALL, SECONDS, command, is_end, read, start, subscribed, told
+from tests.servers import ServerProcess, serving
 
 _CORS = {"http": {"cors": {"allow_origins": ["https://good.example"]}}}
 
@@ -119,6 +120,68 @@ async def test_a_subscription_ends_when_it_is_asked_to(
     assert {event["method"] for event in await socket.until_end()} == {"lifecycle"}
 
 
+async def test_an_event_that_several_subscriptions_want_is_sent_once_in_its_order(
+    socket: Socket, http: httpx.AsyncClient, thread_id: str
+) -> None:
+    for channels in (["values", "lifecycle"], ["values"], ["custom", "values"], ALL):
+        await socket.call("subscription.subscribe", channels=channels)
+    await socket.call("run.start", assistant_id="named", input={"text": "x"})
+    events = await socket.until_end()
+    assert events == await read(http, thread_id)
+    numbers = [event["seq"] for event in events]
+    assert numbers == sorted(set(numbers))
+
+
+async def test_a_later_subscription_gets_what_went_by_before_it_is_answered(
+    socket: Socket, http: httpx.AsyncClient, thread_id: str
+) -> None:
+    await socket.call("subscription.subscribe", channels=["lifecycle"])
+    await start(http, thread_id, "echo", {"text": "x"})
+    stored = await read(http, thread_id)
+    await socket.until_end()
+
+    again = await socket.call("subscription.subscribe", channels=["lifecycle", "values"])
+    shown = [event for event in stored if event["method"] in ("lifecycle", "values")]
+    assert socket.events == shown
+    assert again["result"]["replayed_events"] == len(shown)
+
+    socket.events.clear()
+    last = stored[-1]["seq"]
+    nothing = await socket.call("subscription.subscribe", channels=ALL, since=last)
+    assert (nothing["result"]["replayed_events"], socket.events) == (0, [])
+    await start(http, thread_id, "echo", {"text": "y"})
+    assert await socket.until_end() == await read(http, thread_id, since=last)
+
+
+async def test_a_subscription_from_a_number_to_come_hides_nothing_from_others(
+    socket: Socket, http: httpx.AsyncClient, thread_id: str
+) -> None:
+    await start(http, thread_id, "echo", {"text": "x"})
+    stored = await read(http, thread_id)
+    await socket.call("subscription.subscribe", channels=ALL, since=2**50)
+    await socket.call("subscription.subscribe", channels=ALL, since=stored[2]["seq"])
+    assert socket.events == stored[3:]
+    socket.events.clear()
+    await start(http, thread_id, "echo", {"text": "y"})
+    assert await socket.until_end() == await read(http, thread_id, since=stored[-1]["seq"])
+
+
+async def test_subscriptions_that_begin_while_a_run_speaks_miss_and_repeat_nothing(
+    socket: Socket, http: httpx.AsyncClient, thread_id: str
+) -> None:
+    await socket.call("subscription.subscribe", channels=["lifecycle", "custom"])
+    await socket.call("run.start", assistant_id="named", input={"text": "x"})
+    seen: set[int] = set()
+    for _ in range(5):
+        await socket.call("subscription.subscribe", channels=["custom", "values", "lifecycle"])
+        seen |= {event["seq"] for event in socket.events}
+    events = socket.events
+    while not any(is_end(event) for event in events):
+        events.append(await socket.ws.receive_json())
+    stored = await read(http, thread_id, channels=["custom", "values", "lifecycle"])
+    assert {event["seq"] for event in events} == {event["seq"] for event in stored}
+
+
 async def test_a_client_reconnects_behind_the_last_event_it_saw(
     socket: Socket, http: httpx.AsyncClient, thread_id: str
 ) -> None:
@@ -195,6 +258,62 @@ async def test_a_server_that_stops_says_so_to_every_client(
                     _closing(following), _closing(idle), asyncio.to_thread(server.stop)
                 )
     assert (codes[0], codes[1]) == (1012, 1012)
+
+
+_WANTED = b'{"id":1,"method":"subscription.subscribe","params":{"channels":["values"]}}'
+_UPGRADE = (
+    b"GET /threads/%b/stream/events HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+_MASK = bytes(4)
+_OVER_SOCKET = _UPGRADE + bytes((0x81, 0x80 | len(_WANTED))) + _MASK + _WANTED
+_BODY = b'{"channels":["values"]}'
+_OVER_SSE = (
+    b"POST /threads/%%b/stream/events HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b"
+    % (len(_BODY), _BODY)
+)
+
+
+@pytest.mark.parametrize("asked", [_OVER_SOCKET, _OVER_SSE])
+async def test_a_client_that_does_not_listen_does_not_keep_a_server_from_stopping(
+    tmp_path: Path, thread_id: str, asked: bytes
+) -> None:
+    with serving(tmp_path, name="protocol") as server:
+        async with httpx.AsyncClient(base_url=server.url, timeout=SECONDS) as http:
+            await start(http, thread_id, "echo", {"text": "x" * 4**11})
+            await read(http, thread_id, channels=["lifecycle"])
+        deaf = await _deaf(server.url, asked % thread_id.encode())
+        assert await _seconds_to_stop(server) < 1.8
+        deaf.close()
+
+
+async def _deaf(url: str, asked: bytes) -> asyncio.StreamWriter:
+    """Ask for more than a connection holds, and read nothing of it but the beginning."""
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=2**12)
+    writer.write(asked)
+    async with asyncio.timeout(SECONDS):
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(64)
+    return writer
+
+
+async def _seconds_to_stop(server: ServerProcess) -> float:
+    began = time.monotonic()
+    await asyncio.to_thread(server.stop)
+    return time.monotonic() - began
+
+
+async def test_who_waits_for_a_thread_to_come_does_not_keep_a_server_from_stopping(
+    tmp_path: Path, thread_id: str
+) -> None:
+    with serving(tmp_path, name="protocol") as server:
+        async with (
+            httpx.AsyncClient(base_url=server.url, timeout=SECONDS) as http,
+            subscribed(http, thread_id),
+        ):
+            assert await _seconds_to_stop(server) < 1.8
 
 
 async def _closing(ws: aiohttp.ClientWebSocketResponse) -> int | None:

@@ -119,7 +119,11 @@ def test_a_thread_without_a_run_has_no_history(http: httpx.Client) -> None:
         ({"limit": 0}, "limit: Input should be greater than or equal to 1 (got 0)"),
         ({"limit": 1001}, "limit: Input should be less than or equal to 1000 (got 1001)"),
         ({"before": 5}, "before: Input should be an object (got 5)"),
-        ({"before": "zzz"}, "Invalid checkpoint ID"),
+        ({"before": "zzz"}, 'before: Invalid checkpoint ID (got "zzz")'),
+        (
+            {"before": {"configurable": {"checkpoint_id": "z"}}},
+            'before.checkpoint_id: Invalid checkpoint ID (got "z")',
+        ),
         ({"metadata": 5}, "metadata: Input should be an object (got 5)"),
     ],
 )

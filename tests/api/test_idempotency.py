@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -232,12 +233,38 @@ def test_a_stateless_wait_that_was_cancelled_before_it_began_says_so_again(
     assert http.post("/runs", json=body, headers=headers).json() == run
 
 
-def test_a_deleted_thread_takes_its_keys_with_it(http: httpx.Client) -> None:
-    headers = key()
-    first = http.post("/threads", json={}, headers=headers).json()["thread_id"]
-    assert http.delete(f"/threads/{first}").status_code == 204
+@pytest.mark.parametrize(
+    ("what", "how"),
+    [
+        *itertools.product(("thread", "chosen", "supersteps"), ("delete", "prune", "expiry")),
+        ("copy", "delete"),
+        ("copy", "prune"),
+    ],
+)
+def test_a_thread_takes_its_keys_with_it_so_that_it_can_be_created_anew(
+    http: httpx.Client, what: str, how: str
+) -> None:
+    updates = [{"values": {"text": "x"}, "as_node": "__input__"}]
+    members: dict[str, Any] = {
+        "chosen": {"thread_id": str(uuid4())},
+        "supersteps": {"metadata": {"graph_id": "echo"}, "supersteps": [{"updates": updates}]},
+    }
+    body = {"ttl": {"ttl": 0.005 if how == "expiry" else 60}, **members.get(what, {})}
+    path, headers = "/threads", key()
+    if what == "copy":
+        path = f"/threads/{http.post(path, json=body).json()['thread_id']}/copy"
+    first = http.post(path, json=body, headers=headers).json()["thread_id"]
+    if how == "delete":
+        assert http.delete(f"/threads/{first}").status_code == 204
+    if how == "prune":
+        http.post("/threads/prune", json={"thread_ids": [first]})
+    until(lambda: http.get(f"/threads/{first}").status_code == 404)
 
-    assert http.post("/threads", json={}, headers=headers).json()["thread_id"] != first
+    again = http.post(path, json=body, headers=headers)
+
+    assert again.status_code == 200, again.text
+    assert (again.json()["thread_id"] == first) == (what == "chosen")
+    assert REPLAYED not in again.headers
 
 
 def test_a_key_belongs_to_its_owner(tmp_path: Path) -> None:

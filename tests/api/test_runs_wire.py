@@ -11,6 +11,7 @@ import pytest
 from tests.api.run_tools import (
     ENDLESS,
     create,
+    frames_of,
     join_stream,
     last_run,
     names,
@@ -259,3 +260,26 @@ def test_feedback_keys_and_tracers_do_no_harm(http: httpx.Client) -> None:
 
     assert frames[-1] == ("values", DONE)
     assert last_run(http, thread_id)["status"] == "success"
+
+
+@pytest.mark.parametrize("namespaces", [[""], ["child"], ["no such"]])
+def test_namespaces_of_the_javascript_sdk_narrow_no_stream_and_info_promises_no_such_thing(
+    http: httpx.Client, namespaces: list[str]
+) -> None:
+    # Its `streamNamespaces` is for servers with the flag `stream_namespaces`, which, like the
+    # reference, we are not: the SDK says that others send every event.
+    assert "stream_namespaces" not in http.get("/info").json()["flags"]
+    thread_id = new_thread(http)
+    body = {
+        "assistant_id": "parent", "input": {"text": "x"}, "stream_mode": ["updates"],
+        "stream_subgraphs": True, "stream_resumable": True,
+    }  # fmt: skip
+    query = {"namespace": namespaces}
+    streamed = http.post(f"/threads/{thread_id}/runs/stream", json=body, params=query)
+    joined = http.get(streamed.headers["Location"], params=query, headers={"Last-Event-ID": "-1"})
+
+    told = names(list(frames_of(iter(streamed.text.split("\r\n")))))
+    assert {name.partition("|")[0] for name in told} == {"metadata", "updates"}
+    assert "updates" in told
+    assert any(name.startswith("updates|") for name in told)
+    assert names(list(frames_of(iter(joined.text.split("\r\n"))))) == told

@@ -1,7 +1,9 @@
-"""Copies of threads: they stand where the thread last settled, and live on their own."""
+"""Copies of threads: they stand where the thread does, and live on their own."""
 
 from __future__ import annotations
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +13,7 @@ from langgraph_sdk import get_sync_client
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import NotFoundError
 
-from tests.api.run_tools import create, idle, new_thread, start, state, wait
+from tests.api.run_tools import create, idle, new_thread, start, state, until, wait
 
 
 def copy_of(http: httpx.Client, thread_id: str) -> Any:
@@ -92,25 +94,33 @@ def test_a_copy_of_a_failed_thread_has_its_error(http: httpx.Client) -> None:
     assert state(http, copy["thread_id"])["next"] == ["err"]
 
 
+def sleeping(http: httpx.Client, thread_id: str) -> str:
+    """Start a run and return once the checkpoint before its long step is stored."""
+    run_id = start(http, thread_id)
+    until(lambda: history(http, thread_id)[0]["next"] == ["sleep"])
+    return run_id
+
+
 def create_and_join(http: httpx.Client, thread_id: str, graph: str) -> None:
     run_id = create(http, thread_id, graph, input={"text": "x"})
     http.get(f"/threads/{thread_id}/runs/{run_id}/join")
 
 
-def test_a_copy_of_a_busy_thread_is_what_it_was_before(http: httpx.Client) -> None:
+def test_a_copy_of_a_busy_thread_has_what_its_run_has_come_to(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     wait(http, thread_id, "slow", input={"seconds": 0})
-    before, past = http.get(f"/threads/{thread_id}").json(), history(http, thread_id)
-    running = start(http, thread_id)
+    running = sleeping(http, thread_id)
     waiting = create(http, thread_id, "slow", input={"seconds": 0})
-    assert len(history(http, thread_id)) > len(past)
+    source = history(http, thread_id)
 
     copy = copy_of(http, thread_id)
     copy_id = copy["thread_id"]
 
-    assert (copy["status"], copy["values"]) == ("idle", before["values"])
-    shown = [each["checkpoint_id"] for each in history(http, copy_id)]
-    assert shown == [each["checkpoint_id"] for each in past]
+    assert history(http, copy_id) == json.loads(json.dumps(source).replace(thread_id, copy_id))
+    assert (copy["status"], copy["values"]) == ("interrupted", source[0]["values"])
+    assert (copy["interrupts"], copy["error"]) == ({}, None)
+    assert source[0]["next"] == ["sleep"]
+    assert http.get(f"/threads/{copy_id}").json() == copy
     assert http.get(f"/threads/{copy_id}/runs").json() == []
     wait(http, copy_id, "slow", input={"seconds": 0})  # it is nobody's queue
 
@@ -119,15 +129,50 @@ def test_a_copy_of_a_busy_thread_is_what_it_was_before(http: httpx.Client) -> No
     idle(http, thread_id)
 
 
-def test_a_copy_of_a_thread_on_its_first_run_is_empty(http: httpx.Client) -> None:
+@pytest.mark.requirement("THREAD-011")
+def test_a_copy_made_during_the_first_run_goes_on_from_there(http: httpx.Client) -> None:
     thread_id = new_thread(http, metadata={"k": 1})
-    running = start(http, thread_id)
+    running = sleeping(http, thread_id)
+
+    copy = copy_of(http, thread_id)
+    copy_id = copy["thread_id"]
+    http.post(f"/threads/{thread_id}/runs/{running}/cancel?action=rollback&wait=1")
+    assert history(http, thread_id) == []
+
+    assert (copy["values"]["log"], copy["metadata"]["k"]) == (["first"], 1)
+    assert [each["next"] for each in history(http, copy_id)] == [
+        ["sleep"], ["first"], ["__start__"],
+    ]  # fmt: skip
+    http.post(f"/threads/{copy_id}/state", json={"values": {"seconds": 0}, "as_node": "first"})
+    assert wait(http, copy_id, "slow", input=None)["log"] == ["first", "slept"]
+
+
+def test_a_copy_with_a_key_made_during_a_run_is_made_once(http: httpx.Client) -> None:
+    thread_id, key = new_thread(http), {"Idempotency-Key": str(uuid4())}
+    running = sleeping(http, thread_id)
+
+    with ThreadPoolExecutor(4) as pool:
+        path = f"/threads/{thread_id}/copy"
+        answers = list(pool.map(lambda _: http.post(path, headers=key).json(), range(4)))
+
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0]["values"]["log"] == ["first"]
+    found = http.post("/threads/search", json={"metadata": {"graph_id": "slow"}, "limit": 1000})
+    ids = [thread["thread_id"] for thread in found.json()]
+    assert ids.count(answers[0]["thread_id"]) == 1
+    http.post(f"/threads/{thread_id}/runs/{running}/cancel?wait=1")
+
+
+def test_a_copy_of_a_thread_whose_run_has_not_begun_is_what_it_was(http: httpx.Client) -> None:
+    thread_id = new_thread(http)
+    create_and_join(http, thread_id, "boom")
+    later = create(http, thread_id, "echo", input={"text": "x"}, after_seconds=600)
 
     copy = copy_of(http, thread_id)
 
-    assert (copy["status"], copy["values"], copy["metadata"]["k"]) == ("idle", None, 1)
-    assert history(http, copy["thread_id"]) == []
-    http.post(f"/threads/{thread_id}/runs/{running}/cancel?wait=1")
+    assert (copy["status"], copy["error"]["error"]) == ("error", "ValueError")
+    assert copy["created_at"] == copy["updated_at"]
+    http.post(f"/threads/{thread_id}/runs/{later}/cancel?wait=1")
 
 
 def test_a_copy_outlives_its_source(http: httpx.Client) -> None:

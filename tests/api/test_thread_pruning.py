@@ -113,7 +113,7 @@ def test_a_scheduled_run_keeps_the_checkpoint_it_starts_from(http: httpx.Client)
     [
         ({}, "thread_ids: Field required"),
         ({"thread_ids": "x"}, "thread_ids: Input should be an array"),
-        ({"thread_ids": ["bad"]}, "Invalid thread ID: must be a UUID"),
+        ({"thread_ids": [str(uuid4()), "bad"]}, "thread_ids[1]: Invalid thread ID: must be a UUID"),
         ({"thread_ids": [5]}, "thread_ids[0]: Input should be a string"),
         ({"thread_ids": [], "strategy": "bogus"}, "strategy: Input should be 'delete' or"),
     ],

@@ -205,7 +205,7 @@ async def test_the_sdk_searches_and_counts(client: LangGraphClient, three: Found
 @pytest.mark.parametrize(
     ("body", "status", "detail"),
     [
-        ({"ids": ["bad"]}, 400, "Invalid thread ID bad"),
+        ({"ids": ["bad"]}, 400, "ids[0]: Invalid thread ID bad"),
         ({"status": "bogus"}, 422, "status: Input should be 'idle', 'busy', 'interrupted' or"),
         ({"sort_by": "bogus"}, 422, "sort_by: Input should be 'thread_id', 'status'"),
         ({"select": ["error"]}, 422, "select[0]: Input should be 'thread_id'"),

@@ -165,7 +165,7 @@ def test_a_nul_character_is_shown_as_the_replacement_character(http: httpx.Clien
     ("body", "status", "detail"),
     [
         ({"thread_id": 5}, 422, "thread_id: Input should be a string (got 5)"),
-        ({"thread_id": "nope"}, 422, "Invalid thread ID: must be a UUID"),
+        ({"thread_id": "nope"}, 422, 'thread_id: Invalid thread ID: must be a UUID (got "nope")'),
         ({"metadata": None}, 422, "metadata: Input should be an object (got null)"),
         ({"if_exists": "x"}, 422, "if_exists: Input should be 'raise' or 'do_nothing'"),
         ({"ttl": {"ttl": "5"}}, 422, 'ttl.ttl: Input should be a number of minutes (got "5")'),

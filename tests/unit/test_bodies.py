@@ -170,7 +170,16 @@ class TestRuns:
         ],
     )
     def test_a_checkpoint_id_is_a_uuid(self, body: dict[str, Any]) -> None:
-        assert refusal(RunCreate, {"assistant_id": "echo", **body}) == "Invalid checkpoint ID"
+        told = refusal(RunCreate, {"assistant_id": "echo", **body})
+        assert "checkpoint_id: Invalid checkpoint ID (got " in told
+
+    def test_ids_are_brought_into_their_canonical_form(self) -> None:
+        body = {"assistant_id": "echo", "run_id": OTHER.upper(), "checkpoint_id": OTHER.upper()}
+        request = run_request(**body)
+
+        assert (request.run_id, request.checkpoint) == (OTHER, {"checkpoint_id": OTHER})
+        before = HistoryBody.model_validate({"before": CHECKPOINT.upper()}).before
+        assert before == {"checkpoint_id": CHECKPOINT}
 
     def test_a_checkpoint_in_the_config_is_checked_too(self) -> None:
         body = RunCreate.model_validate(
@@ -299,9 +308,12 @@ class TestCancelMany:
             ({"status": "all", "thread_id": THREAD}, "status cannot be combined"),
             ({"status": "all", "thread_id": THREAD, "run_ids": []}, "status cannot be combined"),
             ({"status": "bogus"}, "status: Input should be 'pending', 'running' or 'all'"),
-            ({"thread_id": "bad", "run_ids": []}, "Invalid thread ID: must be a UUID"),
-            ({"thread_id": THREAD, "run_ids": ["bad"]}, "Invalid run ID: must be a UUID"),
-            ({"thread_id": THREAD, "run_ids": [""]}, "Invalid run ID: must be a UUID"),
+            ({"thread_id": "bad", "run_ids": []}, "thread_id: Invalid thread ID: must be a UUID"),
+            (
+                {"thread_id": THREAD, "run_ids": ["bad"]},
+                "run_ids[0]: Invalid run ID: must be a UUID",
+            ),
+            ({"thread_id": THREAD, "run_ids": [""]}, "run_ids[0]: Invalid run ID: must be a UUID"),
         ],
     )
     def test_other_forms_are_refused(self, body: dict[str, Any], sentence: str) -> None:
@@ -446,7 +458,7 @@ class TestState:
         ("body", "sentence"),
         [
             ({"as_node": None}, "as_node: Input should not be null (got null)"),
-            ({"checkpoint_id": "bad"}, "Invalid checkpoint ID"),
+            ({"checkpoint_id": "bad"}, 'checkpoint_id: Invalid checkpoint ID (got "bad")'),
             ({"checkpoint": 5}, "checkpoint: Input should be an object (got 5)"),
         ],
     )

@@ -232,39 +232,76 @@ async def test_a_reservation_that_nobody_keeps_is_void_in_time(tables: Tables) -
     assert await find(tables, thread.thread_id) == thread
 
 
-async def test_a_copy_has_the_settled_state_and_nothing_of_runs_in_flight(tables: Tables) -> None:
+async def copied(tables: Tables, thread_id: str) -> tuple[Thread, bool]:
+    into = thread_at(tables.clock.advance(), {"k": 1}, ttl=ThreadTtl(minutes=1))
+    until = to_iso(tables.clock.moment + MINUTE)
+    settled = await tables.storage.write(lambda tx: tx.threads.copy(thread_id, into, until))
+    return into, settled
+
+
+async def test_a_copy_has_the_settled_state(tables: Tables) -> None:
     thread_id = await tables.thread()
     first = await tables.run(thread_id, owner="me")
     settled = await tables.checkpoint(first)
     await tables.finish(first, values=Json(b'{"n":1}'), interrupts=Json(b'{"t":[]}'), has_next=True)
-    second = await tables.run(thread_id, owner="me")
-    await tables.checkpoint(second, {"large": ["z" * 5000], "other": "o" * 5000})
-    await write_to(tables, second, settled)
+    await tables.run(thread_id, owner="me")
     rows = await tables.count_rows()
-    into = thread_at(tables.clock.advance(), {"k": 1}, ttl=ThreadTtl(minutes=1))
 
-    await tables.storage.write(lambda tx: tx.threads.copy(thread_id, into))
+    into, there = await copied(tables, thread_id)
 
-    copy = await find(tables, into.thread_id)
+    assert there
     expires_at = to_iso(tables.clock.moment + MINUTE)
-    assert copy == replace(
+    assert await find(tables, into.thread_id) == replace(
         into,
         status="interrupted",
         values=Json(b'{"n":1}'),
         interrupts=Json(b'{"t":[]}'),
         ttl=ThreadTtl(minutes=1, expires_at=expires_at),
     )
-    copied = await tables.storage.read(
+    assert await tables.storage.read(
         lambda tx: tx.threads.has_checkpoint(into.thread_id, "", settled)
     )
-    assert copied
+    assert await rows_since(tables, rows) == {
+        "threads": 1, "checkpoints": 1, "checkpoint_writes": 1, "channel_versions": 1,
+    }  # fmt: skip
+
+
+async def test_a_copy_of_what_a_run_is_making_is_reserved_until_its_state_is_known(
+    tables: Tables,
+) -> None:
+    thread_id = await tables.thread()
+    first = await tables.run(thread_id, owner="me")
+    settled = await tables.checkpoint(first)
+    await tables.finish(first, values=Json(b'{"n":1}'))
+    second = await tables.run(thread_id, owner="me")
+    await write_to(tables, second, settled)
+    before = await tables.count_rows()
+    one = await copied(tables, thread_id)
+    assert (await rows_since(tables, before))["checkpoint_writes"] == 2
+    await tables.checkpoint(second, {"large": ["z" * 5000], "other": "o" * 5000})
+    before = await tables.count_rows()
+    into, there = await copied(tables, thread_id)
+
+    assert (one[1], there) == (False, False)
+    assert (await rows_since(tables, before))["checkpoints"] == 2
+    assert await find(tables, into.thread_id) is None
+    known = replace(into, status="interrupted", values=Json(b'{"n":2}'))
+    assert await tables.storage.write(lambda tx: tx.threads.publish(known))
+    found = await find(tables, into.thread_id)
+    assert found is not None
+    assert (found.status, found.values) == ("interrupted", b'{"n":2}')
+    await tables.storage.write(lambda tx: tx.threads.delete(one[0].thread_id))
+    await tables.storage.write(lambda tx: tx.threads.delete(into.thread_id))
     after = await tables.count_rows()
-    more = {name: after[name] - rows[name] for name in after if after[name] != rows[name]}
-    labels = more.pop("thread_labels", 0)
-    assert (labels, more) == (
-        1,
-        {"threads": 1, "checkpoints": 1, "checkpoint_writes": 1, "channel_versions": 1},
-    )
+    assert after["checkpoints"] == before["checkpoints"] - 1
+
+
+async def rows_since(tables: Tables, before: dict[str, int]) -> dict[str, int]:
+    """Return how many rows have come to each table but that of labels."""
+    after = await tables.count_rows()
+    more = {name: after[name] - before[name] for name in after if after[name] != before[name]}
+    more.pop("thread_labels", None)
+    return more
 
 
 async def write_to(tables: Tables, run: Any, checkpoint_id: str) -> None:

@@ -6,7 +6,7 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from lgserve.core.errors import InvalidRequestError
@@ -24,6 +24,8 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+#: What ends the part of an address that names user and host.
+_AFTER_AUTHORITY = re.compile(r"[/?#]")
 #: What parsers of addresses disagree about.
 _ODD = re.compile(r"[\x00-\x20\x7f\\]")
 _RELATIVE = (
@@ -243,10 +245,22 @@ def _blocked(reason: str) -> InvalidRequestError:
 
 def shown_url(url: str) -> str:
     """Return an address without the password in it."""
-    user, at, rest = url.partition("://")[2].partition("@")
-    if not at or "/" in user or ":" not in user:
+    scheme, _, rest = url.partition("://")
+    user, at, _ = _AFTER_AUTHORITY.split(rest, maxsplit=1)[0].rpartition("@")
+    if not at or ":" not in user:
         return url
-    return f"{url.partition('://')[0]}://{user.partition(':')[0]}:***@{rest}"
+    return f"{scheme}://{user.partition(':')[0]}:***{rest[len(user) :]}"
+
+
+def may_hold_password(kwargs: Json) -> bool:
+    """Tell whether the webhook of a run may have a password, without reading what it was asked."""
+    return b"@" in kwargs and b'"webhook":"' in kwargs
+
+
+def without_password(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run was asked, its webhook as it is shown."""
+    webhook = kwargs.get("webhook")
+    return {**kwargs, "webhook": shown_url(webhook) if isinstance(webhook, str) else webhook}
 
 
 def retry_delay(tries: int, lot: float) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 from lgserve import jsonio
 from lgserve.core.clock import to_iso
 from lgserve.core.models import Json, Run, Settlement
+from lgserve.core.webhooks import may_hold_password, without_password
 
 #: How a run without a webhook is told from others, without reading what it was asked.
 _MARK = b'"webhook":"'
@@ -38,7 +39,7 @@ def run_payload(run: Run, end: Settlement, stored: Json | None, now: str) -> Jso
         "assistant_id": run.assistant_id,
         "metadata": run.metadata,
         "status": end.status,
-        "kwargs": run.kwargs,
+        "kwargs": _shown(run.kwargs),
         "multitask_strategy": run.multitask_strategy,
         "created_at": run.created_at,
         "updated_at": now,
@@ -50,6 +51,10 @@ def run_payload(run: Run, end: Settlement, stored: Json | None, now: str) -> Jso
     }
     payload |= {"interrupts": interrupts} if paused else {}
     return jsonio.dumps_wire(payload if error is None else {**payload, "error": error})
+
+
+def _shown(kwargs: Json) -> Any:
+    return without_password(jsonio.loads(kwargs)) if may_hold_password(kwargs) else kwargs
 
 
 def _moment(epoch: int) -> str | None:

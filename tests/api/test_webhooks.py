@@ -290,6 +290,19 @@ def test_a_user_in_the_address_is_basic_authentication(http: httpx.Client, hook:
     assert "se%3Acret" not in http.get(f"/webhooks/{came.id}").json()["url"]
 
 
+def test_the_password_of_an_address_is_told_to_nobody(http: httpx.Client, hook: Receiver) -> None:
+    url = hook.url.replace("://", "://me:se%3Acret@")
+    thread = new_thread(http)
+    http.post(f"/threads/{thread}/runs/wait", json={**run_of(hook, "echo", {}), "webhook": url})
+    came = only(hook)
+
+    shown = hook.url.replace("://", "://me:***@")
+    (run,) = http.get(f"/threads/{thread}/runs").json()
+    delivery = http.get(f"/webhooks/{came.headers['webhook-id']}").json()
+    for told in (came.json, run, delivery["payload"]):
+        assert told["kwargs"]["webhook"] == shown
+
+
 def test_redirects_are_not_followed(http: httpx.Client, hook: Receiver) -> None:
     with receiver() as inside:
         hook.statuses, hook.answer_headers = [307], {"Location": f"{inside.url}/internal"}

@@ -122,3 +122,5 @@ def test_tries_grow_apart_to_a_quarter_of_an_hour() -> None:
 def test_passwords_in_addresses_are_not_shown() -> None:
     assert shown_url("https://me:secret@a.com/x?y=1") == "https://me:***@a.com/x?y=1"
     assert shown_url("https://a.com/x:y@z") == "https://a.com/x:y@z"
+    assert shown_url("https://a.com?x:y@z") == "https://a.com?x:y@z"
+    assert shown_url("https://me:se@cret@a.com/x") == "https://me:***@a.com/x"

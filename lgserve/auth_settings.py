@@ -59,6 +59,8 @@ class AuthSettings:
     path: str = ""
     #: What happens to what no handler of it decides about.
     unmatched: Literal["allow", "deny"] = "allow"
+    #: What it adds to `/openapi.json`.
+    openapi: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -74,6 +76,14 @@ def read_auth(project: ProjectConfig, environment: Lookup) -> AuthSettings:
     reader = _Reader(project, own or {}, environment)
     block = project.blocks.get("auth", {})
     return reader.custom(block) if block.get("path") is not None else reader.built_in(block)
+
+
+def _member(value: Any, name: str, default: Any) -> Any:
+    return value.get(name, default) if isinstance(value, dict) else None
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, dict) for each in value.values())
 
 
 class _Reader:
@@ -96,7 +106,18 @@ class _Reader:
             path=path,
             protect=self._texts("protect"),
             unmatched=self._parsed("unmatched", values.choice("allow", "deny"), "allow"),
+            openapi=self._openapi(block.get("openapi") or {}),
         )
+
+    def _openapi(self, found: Any) -> Mapping[str, Any]:
+        schemes, paths = (_member(found, name, {}) for name in ("securitySchemes", "paths"))
+        security = _member(found, "security", [])
+        methods = paths.values() if isinstance(paths, dict) else [None]
+        well = isinstance(schemes, dict) and isinstance(security, list)
+        if not well or not all(_is_table(each) for each in methods):
+            text = "must have securitySchemes and paths (mappings), and security (a list)"
+            raise self._wrong(text, "openapi", block="auth")
+        return dict(found)
 
     def built_in(self, block: _Block) -> AuthSettings:
         """Read the settings of one of our authenticators."""

@@ -50,7 +50,7 @@ def dumps_wire(value: Any) -> Json:
     """Encode for clients: as `dumps`, with NUL shown as U+FFFD, for their databases choke on it."""
     text = dumps(value)
     if text.find(b"\\u0000") >= 0:
-        return Json(_NUL.sub("\\1\N{REPLACEMENT CHARACTER}", text.decode()).encode())
+        return Json(_NUL.sub(r"\1\\ufffd", text.decode()).encode())
     return text
 
 

@@ -15,6 +15,11 @@ from typing import Any
 
 from dotenv import dotenv_values
 
+from lgserve.checkpointer_config import (
+    CheckpointerConfig,
+    read_checkpointer,
+    unserved_checkpointer_keys,
+)
 from lgserve.config_document import (
     Document,
     KeyPath,
@@ -39,7 +44,7 @@ IGNORED_KEYS = (
     "_INTERNAL_docker_tag", "project_root", "package", "disable_persistence",
 )  # fmt: skip
 #: Blocks of langgraph.json that this version reads but does not act upon.
-UNSERVED_BLOCKS = ("checkpointer", "encryption", "priority", "webhooks")
+UNSERVED_BLOCKS = ("encryption", "priority", "webhooks")
 _SERVED_HTTP_KEYS = (
     "cors", "mount_prefix", "disable_assistants", "disable_threads", "disable_runs",
     "disable_store", "disable_mcp", "disable_a2a", "disable_meta", "disable_webhooks",
@@ -70,6 +75,7 @@ class ProjectConfig:
     blocks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     lgserve: Mapping[str, Any] = field(default_factory=dict)
     store: StoreConfig = field(default_factory=StoreConfig)
+    checkpointer: CheckpointerConfig = field(default_factory=CheckpointerConfig)
     ignored_keys: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     import_paths: tuple[Path, ...] = ()
@@ -147,6 +153,7 @@ def load_project(path: Path, found_how: str = "") -> ProjectConfig:
         blocks=_read_blocks(document),
         lgserve=_mapping(document, "lgserve"),
         store=read_store(document),
+        checkpointer=read_checkpointer(document),
         ignored_keys=tuple(key for key in IGNORED_KEYS if key in document.data),
         warnings=(*env_warnings, *folder_warnings, *_unserved(document)),
         import_paths=_import_paths(path.parent, folders),
@@ -197,6 +204,7 @@ def _unserved(document: Document) -> Iterator[str]:
     for key in UNSERVED_BLOCKS:
         if _mapping(document, key):
             yield f"{document.where(key)} has no effect in this version of lgserve"
+    yield from unserved_checkpointer_keys(document)
     for key in _mapping(document, "http"):
         if key not in _SERVED_HTTP_KEYS:
             yield f"{document.where('http', key)} has no effect in this version of lgserve"

@@ -6,6 +6,7 @@ Opens everything on one exit stack, serves until a signal, closes in reverse ord
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -15,12 +16,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
-from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from lgserve.api.app import build_app
+from lgserve.api.connections import serve
 from lgserve.api.keys import ApiOptions, ServerFacts, Services
 from lgserve.brokers.local import LocalRunStreams
 from lgserve.build_info import read_build
@@ -28,11 +30,14 @@ from lgserve.core.clock import SystemClock
 from lgserve.core.ids import new_id
 from lgserve.data_folder import held, remove_database
 from lgserve.engine.executor import RunExecutor
+from lgserve.engine.failures import error_object
 from lgserve.engine.janitor import Janitor
+from lgserve.engine.loopback import Loopback
 from lgserve.engine.tasks import TaskSet
 from lgserve.engine.user_loop import UserLoopThread
 from lgserve.engine.watchdog import StallWatchdog
 from lgserve.engine.worker import RunWorker, WorkerOptions
+from lgserve.graphs import schemas
 from lgserve.graphs.loader import GraphSource
 from lgserve.graphs.registry import GraphRegistry, LoadReport
 from lgserve.graphs.schemas import context_for
@@ -41,11 +46,16 @@ from lgserve.guarding import load_custom, make_authenticator, store_scope_of
 from lgserve.project_config import ProjectConfig
 from lgserve.services.assistants import AssistantService
 from lgserve.services.cancelling import Canceller
+from lgserve.services.creating import RunCreator
+from lgserve.services.event_feed import EventFeeds
+from lgserve.services.introspection import IntrospectionService
 from lgserve.services.runs import RunService
 from lgserve.services.statistics import StatisticsService
+from lgserve.services.thread_commands import ThreadCommands
 from lgserve.services.thread_state import ThreadStateService
+from lgserve.services.thread_streams import ThreadStreamService
 from lgserve.services.threads import ThreadService
-from lgserve.settings import Settings, export_environment
+from lgserve.settings import Settings, export_environment, sdk_keys
 from lgserve.storage.checkpointers import SqliteCheckpointers
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.sqlite import SqliteStorage
@@ -56,9 +66,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lgserve.core.ports import Authenticator
-
-#: Bytes of a request line or a header; filters in a query can be long.
-_LONGEST_LINE = 64 * 1024
 
 _log = logging.getLogger("lgserve")
 
@@ -89,6 +96,7 @@ class _Parts:
     services: Services
     graphs: GraphRegistry
     worker: RunWorker
+    loopback: Loopback
     janitor: Janitor
     authenticator: Authenticator | None
     store: StoreParts
@@ -174,6 +182,8 @@ class Server:
             tasks = TaskSet()
             stack.push_async_callback(tasks.stop)
             parts = self._wire(database, user_loop, tasks)
+            parts.loopback.open(parts.worker)
+            stack.push_async_callback(user_loop.run, parts.loopback.close)
             await self._start_site(stack, parts)
 
             loaded = await self._load_graphs(user_loop, parts.graphs)
@@ -186,6 +196,7 @@ class Server:
             parts.worker.run()
             tasks.start(parts.janitor.run(), "janitor")
             self._start_watchdog(stack, user_loop, parts.worker)
+            _spare_collector()
             parts.services.facts.loaded(loaded)
             yield StartupReport(
                 url=self._url,
@@ -199,14 +210,19 @@ class Server:
         """Give each part what it needs; nothing starts here."""
         settings = self._settings
         clock = SystemClock()
-        storage = SqliteStorage(database, clock, timedelta(seconds=settings.lease_seconds))
+        checkpointer = settings.project.checkpointer
+        storage = SqliteStorage(
+            database, clock, timedelta(seconds=settings.lease_seconds), checkpointer.default_ttl
+        )
         store_parts = wire_store(settings.project.store, database, user_loop)
         store = store_parts.store
         checkpointers = SqliteCheckpointers(database)
+        loopback = self._loopback(user_loop)
         graphs = GraphRegistry()
         streams = LocalRunStreams(storage, clock, tasks.spawn)
         state = ThreadStateService(
             storage=storage,
+            streams=streams,
             graphs=graphs,
             checkpointers=checkpointers,
             store=store,
@@ -218,7 +234,7 @@ class Server:
             storage=storage,
             streams=streams,
             checkpointers=checkpointers,
-            executor=self._executor(graphs, store),
+            executor=self._executor(graphs, store, loopback),
             user_loop=user_loop,
             state=state,
             clock=clock,
@@ -226,23 +242,42 @@ class Server:
             options=self._worker_options(),
         )
         canceller = Canceller(storage=storage, streams=streams, worker=worker)
-        threads = ThreadService(storage=storage, clock=clock, canceller=canceller, state=state)
+        threads = ThreadService(
+            storage=storage,
+            clock=clock,
+            canceller=canceller,
+            state=state,
+            default_ttl=checkpointer.default_ttl,
+            sweep_limit=checkpointer.sweep_limit,
+        )
+        assistants = AssistantService(
+            storage=storage, graphs=graphs, clock=clock, threads=threads, canceller=canceller
+        )
         services = Services(
-            assistants=AssistantService(
-                storage=storage, graphs=graphs, clock=clock, threads=threads
-            ),
+            assistants=assistants,
+            introspection=self._introspection(assistants, graphs, store, user_loop),
             threads=threads,
             state=state,
             runs=RunService(
                 storage=storage,
                 streams=streams,
-                worker=worker,
-                graphs=graphs,
-                clock=clock,
+                creator=RunCreator(
+                    storage=storage,
+                    streams=streams,
+                    worker=worker,
+                    graphs=graphs,
+                    clock=clock,
+                    canceller=canceller,
+                ),
                 canceller=canceller,
                 state=state,
             ),
+            thread_streams=ThreadStreamService(storage=storage, streams=streams),
             store=store_parts.service,
+            feeds=EventFeeds(storage, streams, state),
+            thread_commands=ThreadCommands(
+                storage=storage, streams=streams, state=state, clock=clock
+            ),
             facts=self._facts(storage, worker, store),
         )
         janitor = Janitor(
@@ -251,11 +286,14 @@ class Server:
             clock,
             settings.resumable_ttl_seconds,
             settings.project.store.sweep_interval_minutes * 60,
+            threads=threads,
+            thread_interval_seconds=checkpointer.sweep_interval_minutes * 60,
         )
         return _Parts(
             services=services,
             graphs=graphs,
             worker=worker,
+            loopback=loopback,
             janitor=janitor,
             store=store_parts,
             authenticator=make_authenticator(settings, storage, clock, user_loop),
@@ -276,7 +314,34 @@ class Server:
         facts.active_runs = lambda: worker.active
         return facts
 
-    def _executor(self, graphs: GraphRegistry, store: SqliteStore) -> RunExecutor:
+    def _loopback(self, user_loop: UserLoopThread) -> Loopback:
+        return Loopback(
+            url=self._url,
+            prefix=self._settings.mount_prefix,
+            user_loop=user_loop,
+            environment_keys=sdk_keys,
+        )
+
+    def _introspection(
+        self,
+        assistants: AssistantService,
+        graphs: GraphRegistry,
+        store: SqliteStore,
+        user_loop: UserLoopThread,
+    ) -> IntrospectionService:
+        return IntrospectionService(
+            assistants=assistants,
+            graphs=graphs,
+            views=schemas,
+            store=store,
+            user_loop=user_loop,
+            store_scope=store_scope_of(self._settings.auth.type),
+            error_object=partial(error_object, mask=self._settings.mask_errors),
+        )
+
+    def _executor(
+        self, graphs: GraphRegistry, store: SqliteStore, loopback: Loopback
+    ) -> RunExecutor:
         return RunExecutor(
             graphs=graphs,
             store=store,
@@ -285,6 +350,7 @@ class Server:
             mask_errors=self._settings.mask_errors,
             context_for=context_for,
             trim=self._trim,
+            around=loopback.called_by,
         )
 
     @property
@@ -329,19 +395,9 @@ class Server:
         )
 
     async def _start_site(self, stack: AsyncExitStack, parts: _Parts) -> None:
-        app = build_app(parts.services, self._api_options(), parts.authenticator)
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=2,
-            handler_cancellation=True,
-            max_line_size=_LONGEST_LINE,
-            max_field_size=_LONGEST_LINE,
-        )
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, self._listener, backlog=1024).start()
+        guard = None if parts.authenticator is None else parts.loopback.guarded(parts.authenticator)
+        app = build_app(parts.services, self._api_options(), guard)
+        await serve(app, self._listener, stack)
 
     def _api_options(self) -> ApiOptions:
         settings = self._settings
@@ -353,6 +409,7 @@ class Server:
             access_log=settings.access_log,
             disabled=_disabled(settings.project),
             protect=settings.auth.protect,
+            openapi=settings.auth.openapi,
         )
 
     async def _load_graphs(
@@ -386,6 +443,15 @@ class Server:
     def _trim(self, error: BaseException) -> str:
         project = self._settings.project
         return describe_error(error, project.root, project.import_paths).text
+
+
+def _spare_collector() -> None:
+    """Collect garbage less often, and not among what was imported: that stays anyway.
+
+    A long answer is many objects that live for a moment; going through them costs a tenth of it.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def _quiet_bad_requests() -> None:

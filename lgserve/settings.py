@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lgserve.auth_settings import read_auth
+from lgserve.checkpointer_config import ENVIRONMENT as THREAD_TTL
+from lgserve.checkpointer_config import with_environment
 from lgserve.config_document import KeyPath, did_you_mean
 from lgserve.core.errors import ConfigurationError
 from lgserve.project_config import ProjectConfig, find_config, load_project, read_env_file
@@ -73,6 +75,8 @@ def load_settings(flags: ServerFlags, start: Path | None = None) -> Settings:
     found = find_config(here, flags.config, os.environ.get("LGSERVE_CONFIG"))
     project = _with_env_files(load_project(found.path, found.how), flags.env_files, here)
     _refuse_unknown_keys(project)
+    thread_ttl = os.environ.get(THREAD_TTL) or project.env.get(THREAD_TTL)
+    project = replace(project, checkpointer=with_environment(project.checkpointer, thread_ttl))
     chosen = {spec.keys: _choose(spec, flags, project, here) for spec in SPECS}
     settled = {spec.keys: _settle(spec, chosen[spec.keys], project) for spec in SPECS}
     return Settings(
@@ -87,6 +91,14 @@ def load_settings(flags: ServerFlags, start: Path | None = None) -> Settings:
 def export_environment(project: ProjectConfig) -> None:
     """Give the project's `env` to the graphs of this process; it wins, as in `langgraph dev`."""
     os.environ.update(project.env)
+    # Or the SDK would import the reference server, where it is installed, to find itself in it.
+    os.environ["__LANGGRAPH_DEFER_LOOPBACK_TRANSPORT"] = "true"
+
+
+def sdk_keys() -> frozenset[str]:
+    """Return the API keys that the SDK's clients find in the environment, and send unasked."""
+    found = (os.environ.get(f"{name}_API_KEY") for name in ("LANGGRAPH", "LANGSMITH", "LANGCHAIN"))
+    return frozenset(key.strip().strip('"').strip("'") for key in found if key)
 
 
 def _with_env_files(project: ProjectConfig, names: tuple[Path, ...], here: Path) -> ProjectConfig:

@@ -7,9 +7,24 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from lgserve.api import assistants, later, metrics, runs, state, store, system, threads
+from lgserve.api import (
+    assistants,
+    commands,
+    docs,
+    event_socket,
+    event_stream,
+    later,
+    metrics,
+    runs,
+    state,
+    store,
+    system,
+    thread_stream,
+    threads,
+)
 from lgserve.api.auth import guard
 from lgserve.api.cors import Cors
+from lgserve.api.idempotency import answer_repeated
 from lgserve.api.keys import AUTHENTICATOR, OPTIONS, SERVICES, ApiOptions, Services
 from lgserve.api.middleware import access_log, json_errors, measured
 
@@ -18,9 +33,15 @@ if TYPE_CHECKING:
 
 #: What `http.disable_<group>` of the config takes away; probes are always there.
 GROUPS: Mapping[str, Sequence[Callable[[], list[web.RouteDef]]]] = {
-    "meta": (system.info_routes, metrics.routes),
+    "meta": (system.info_routes, metrics.routes, docs.routes),
     "assistants": (assistants.routes,),
-    "threads": (threads.routes, state.routes),
+    "threads": (
+        threads.routes,
+        state.routes,
+        thread_stream.routes,
+        commands.routes,
+        event_stream.routes,
+    ),
     "runs": (runs.routes,),
     "store": (store.routes,),
 }
@@ -31,7 +52,7 @@ def build_app(
 ) -> web.Application:
     """Return the application that serves the API; without an authenticator, to everybody."""
     cors = Cors(options.cors)
-    around = [measured, cors.answer_preflights, json_errors]
+    around = [measured, cors.answer_preflights, json_errors, answer_repeated]
     if options.access_log != "off":
         around.insert(1, access_log)
     app = web.Application(middlewares=around, client_max_size=options.max_body_bytes)
@@ -42,8 +63,10 @@ def build_app(
     if authenticator is not None:
         app[AUTHENTICATOR] = authenticator
     app.on_response_prepare.append(cors.mark)
+    event_socket.prepare(app)
     app.add_routes(_routes(options))
     system.note_capabilities(app, options.mount_prefix)
+    docs.prepare(app)
     return app
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from aiohttp import web
 
 from lgserve.api.http import principal_of, services_of
 from lgserve.api.keys import AUTHENTICATOR, PRINCIPAL
 from lgserve.core.ids import new_id, parse_uuid, system_assistant_id
-from lgserve.core.models import EVERYTHING, Scope
+from lgserve.core.models import EVERYTHING, AssistantFilter, Page, Scope, ThreadFilter
 from lgserve.core.principals import Action, IncomingRequest, Resource
 from lgserve.core.scopes import stamp
 
@@ -26,13 +26,23 @@ if TYPE_CHECKING:
     from lgserve.core.ports import Authenticator
     from lgserve.services.run_requests import RunRequest
 
+FilterT = TypeVar("FilterT", AssistantFilter, ThreadFilter)
+
 #: Routes that show nothing of anybody; the setting `lgserve.auth.protect` closes some of them.
 PUBLIC = frozenset(
     {
         "/", "/ok", "/health", "/ready", "/info", "/metrics", "/metrics/json", "/docs",
-        "/openapi.json",
+        "/docs/{asset}", "/openapi.json",
     }
 )  # fmt: skip
+#: What a handler sees of a search, besides its page; and which of that are objects.
+_SEARCHED = {
+    "assistants": ("graph_id", "metadata"),
+    "threads": ("metadata", "values", "status"),
+}
+_OBJECTS = ("metadata", "values")
+#: The page of a count.
+_UNPAGED = Page(limit=0, sort_by="")
 #: What a handler may change of a run that is to be created.
 _RUN_MEMBERS = ("metadata", "multitask_strategy", "if_not_exists", "after_seconds")
 _KWARGS = (
@@ -45,10 +55,14 @@ def _closed(path: str, protect: Collection[str]) -> bool:
     return any(path == each or (each != "/" and path.startswith(f"{each}/")) for each in protect)
 
 
+def open_paths(protect: Collection[str]) -> frozenset[str]:
+    """Return the public routes but for those that are to be protected."""
+    return frozenset(each for each in PUBLIC if not _closed(each, protect))
+
+
 def guard(authenticator: Authenticator, prefix: str, protect: Collection[str]) -> Middleware:
     """Return the middleware that lets nobody in who is not known, but to public routes."""
-    open_to_all = {each for each in PUBLIC if not _closed(each, protect)}
-    public = {path for each in open_to_all for path in (each, prefix + each)}
+    public = {path for each in open_paths(protect) for path in (each, prefix + each)}
 
     @web.middleware
     async def authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -107,6 +121,23 @@ async def permit_thread(request: web.Request, action: Action, **more: Any) -> Sc
 async def permit_assistant(request: web.Request, action: Action) -> Scope:
     """Return the scope for the assistant in the path, which a graph may stand for."""
     return await permit(request, "assistants", action, {"assistant_id": assistant_id_of(request)})
+
+
+async def permit_search(
+    request: web.Request,
+    resource: Literal["assistants", "threads"],
+    where: FilterT,
+    page: Page = _UNPAGED,
+) -> tuple[FilterT, Page, Scope]:
+    """Return a search, or a count, as it is allowed."""
+    members = {name: getattr(where, name) for name in _SEARCHED[resource]}
+    objects = [name for name in members if name in _OBJECTS]
+    value = {**members, **{name: dict(members[name] or {}) for name in objects}}
+    value |= {"limit": page.limit, "offset": page.offset}
+    scope = await permit(request, resource, "search", value)
+    value |= {name: value[name] or None for name in objects}
+    where = replace(where, **{name: value[name] for name in members})
+    return where, replace(page, limit=value["limit"], offset=value["offset"]), scope
 
 
 def assistant_id_of(request: web.Request) -> str:

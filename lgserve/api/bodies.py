@@ -3,39 +3,49 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
 from lgserve.api.fields import (
     Body,
     Checkpoint,
     CheckpointId,
+    CheckpointReference,
     Config,
     Given,
     Limit,
-    NotYet,
+    NewAssistantId,
+    NewThreadId,
     Object,
     Offset,
     Texts,
     TextsByName,
+    ThreadIds,
+    UuidText,
+    UuidTexts,
     Values,
+    Whole,
+    checkpoint_id,
     no_config,
-    uuid_text,
 )
-from lgserve.api.run_bodies import CancelMany, RunCreate, RunCreateStateless
+from lgserve.api.run_bodies import CancelMany, CancelOne, RunCreate, RunCreateStateless
+from lgserve.api.thread_bodies import ThreadSuperstep, Ttl
 from lgserve.core.errors import BadRequestError, InvalidRequestError
-from lgserve.core.ids import parse_uuid
+from lgserve.core.ids import new_id, parse_uuid
 from lgserve.core.models import AssistantFilter, Page, ThreadFilter
-from lgserve.core.vocabulary import IfExists, SortOrder, ThreadStatus
+from lgserve.core.vocabulary import IfExists, SortOrder, ThreadStatus, TtlStrategy
 from lgserve.services.assistants import AssistantPatch
 from lgserve.services.thread_state import StateUpdate
 
 __all__ = [
-    "AssistantCountBody", "AssistantCreateBody", "AssistantPatchBody", "AssistantSearchBody",
-    "CancelMany", "HistoryBody", "RunCreate", "RunCreateStateless", "StateAtCheckpointBody",
-    "StateUpdateBody", "ThreadCountBody", "ThreadCreateBody", "ThreadPatchBody",
+    "AssistantCountBody", "AssistantCreateBody", "AssistantLatestBody", "AssistantPatchBody",
+    "AssistantSearchBody", "AssistantVersionsBody", "CancelMany", "CancelOne", "HistoryBody",
+    "RunCreate", "RunCreateStateless", "StateAtCheckpointBody", "StateUpdateBody",
+    "ThreadCountBody", "ThreadCreateBody", "ThreadPatchBody", "ThreadPruneBody",
     "ThreadSearchBody", "check_state_select",
 ]  # fmt: skip
 
@@ -79,6 +89,8 @@ _STATE_FIELDS = (
 _VALUES_KEY = re.compile(r"values\..")
 _EXTRACT_ROOTS = ("config", "interrupts", "metadata", "values")
 _EXTRACT_PATH = re.compile(r"\w+(?:\.[^.\[\]]+|\[-?[0-9]{1,9}\])*")
+#: The same for clients, whose regular expressions know fewer letters.
+_PATH_SCHEMA = rf"^({'|'.join(_EXTRACT_ROOTS)})(\.[A-Za-z0-9_ -]+|\[-?[0-9]{{1,9}}\])*$"
 _MOST_EXTRACTS = 10
 
 
@@ -86,7 +98,7 @@ class AssistantCreateBody(Body):
     """POST /assistants."""
 
     graph_id: str
-    assistant_id: Given[str] = None
+    assistant_id: Given[NewAssistantId] = None
     config: Config = Field(default_factory=no_config)
     context: Object = Field(default_factory=dict)
     metadata: Object = Field(default_factory=dict)
@@ -96,13 +108,7 @@ class AssistantCreateBody(Body):
 
     def arguments(self) -> dict[str, Any]:
         """Return what `AssistantService.create` takes."""
-        fields = {name: getattr(self, name) for name in type(self).model_fields}
-        return {**fields, "assistant_id": _id(self.assistant_id, "assistant")}
-
-
-def _id(value: str | None, noun: Literal["assistant", "thread"]) -> str | None:
-    """Return an id a client chose; an empty one leaves the choice to us."""
-    return uuid_text(value, noun) if value else None
+        return {name: getattr(self, name) for name in type(self).model_fields}
 
 
 class AssistantPatchBody(Body):
@@ -146,29 +152,64 @@ class AssistantSearchBody(AssistantCountBody):
         return _page(self)
 
 
+class AssistantVersionsBody(Body):
+    """POST /assistants/{id}/versions."""
+
+    limit: Limit = 10
+    offset: Offset = 0
+    metadata: Given[Object] = None
+
+    def page(self) -> Page:
+        """Return which part of the list is meant."""
+        return Page(limit=self.limit, offset=self.offset, sort_by="version")
+
+
+class AssistantLatestBody(Body):
+    """POST /assistants/{id}/latest."""
+
+    version: Whole
+
+
 class ThreadCreateBody(Body):
     """POST /threads."""
 
-    thread_id: Given[str] = None
+    thread_id: Given[NewThreadId] = None
     metadata: Object = Field(default_factory=dict)
     if_exists: IfExists = "raise"
-    ttl: NotYet = None
-    supersteps: NotYet = None
+    ttl: Ttl = None
+    supersteps: list[ThreadSuperstep] = Field(default_factory=list, fail_fast=True)
 
-    def arguments(self) -> dict[str, Any]:
-        """Return what `ThreadService.create` takes."""
-        return {
-            "thread_id": _id(self.thread_id, "thread"),
+    def value(self) -> dict[str, Any]:
+        """Return what auth handlers see; they may change what it says."""
+        value = {
+            "thread_id": self.thread_id or new_id(),
             "metadata": self.metadata,
             "if_exists": self.if_exists,
         }
+        return {**value, "ttl": self.ttl} if "ttl" in self.model_fields_set else value
 
 
 class ThreadPatchBody(Body):
     """PATCH /threads/{id}."""
 
     metadata: Object = Field(default_factory=dict)
-    ttl: NotYet = None
+    ttl: Ttl = None
+
+    def value(self, thread_id: str) -> dict[str, Any]:
+        """Return what auth handlers see; they may change what it says."""
+        value = {"thread_id": thread_id, "metadata": self.metadata}
+        return {**value, "ttl": self.ttl} if "ttl" in self.model_fields_set else value
+
+
+class ThreadPruneBody(Body):
+    """POST /threads/prune."""
+
+    thread_ids: ThreadIds
+    strategy: TtlStrategy = "delete"
+
+    def ids(self) -> list[str]:
+        """Return the threads that are meant, each once."""
+        return list(dict.fromkeys(self.thread_ids))
 
 
 class ThreadCountBody(Body):
@@ -177,7 +218,7 @@ class ThreadCountBody(Body):
     metadata: Given[Object] = None
     values: Given[Object] = None
     status: Given[ThreadStatus] = None
-    ids: Given[Texts] = None
+    ids: Given[UuidTexts] = None
 
     def where(self) -> ThreadFilter:
         """Return which threads are meant."""
@@ -185,14 +226,14 @@ class ThreadCountBody(Body):
             metadata=self.metadata,
             values=self.values,
             status=self.status,
-            ids=tuple(_thread_id(text) for text in self.ids) if self.ids else None,
+            ids=tuple(map(_thread_id, count(), self.ids)) if self.ids else None,
         )
 
 
-def _thread_id(text: str) -> str:
+def _thread_id(index: int, text: str) -> str:
     found = parse_uuid(text)
     if found is None:
-        raise BadRequestError(f"Invalid thread ID {text}")
+        raise BadRequestError(f"ids[{index}]: Invalid thread ID {text}")
     return found
 
 
@@ -218,6 +259,21 @@ def _extract_paths(paths: dict[str, str]) -> dict[str, str]:
     return paths
 
 
+_ALIAS = rf"^(?!({'|'.join(sorted(_RESERVED))})$)[A-Za-z_][A-Za-z0-9_]*$"
+Extracts = Annotated[
+    TextsByName,
+    AfterValidator(_extract_paths),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "maxProperties": _MOST_EXTRACTS,
+            "propertyNames": {"pattern": _ALIAS},
+            "additionalProperties": {"type": "string", "pattern": _PATH_SCHEMA},
+        }
+    ),
+]
+
+
 class ThreadSearchBody(ThreadCountBody):
     """POST /threads/search."""
 
@@ -228,7 +284,7 @@ class ThreadSearchBody(ThreadCountBody):
     )
     sort_order: SortOrder = "desc"
     select: list[ThreadField] = Field(default_factory=list, fail_fast=True)
-    extract: Annotated[TextsByName, AfterValidator(_extract_paths)] = Field(default_factory=dict)
+    extract: Extracts = Field(default_factory=dict)
 
     def page(self) -> Page:
         """Return which part of the list is meant."""
@@ -259,7 +315,12 @@ def check_state_select(select: list[str]) -> list[str]:
     return select
 
 
-StateSelect = Annotated[Texts, AfterValidator(check_state_select)]
+_STATE_PATHS = rf"^({'|'.join(_STATE_FIELDS)}|values\..+)$"
+StateSelect = Annotated[
+    Texts,
+    AfterValidator(check_state_select),
+    WithJsonSchema({"type": "array", "items": {"type": "string", "pattern": _STATE_PATHS}}),
+]
 
 
 class StateUpdateBody(Body):
@@ -291,13 +352,22 @@ class StateAtCheckpointBody(Body):
 def _before(value: Any) -> Any:
     """Accept the three ways to name a checkpoint: its id, a reference to it, a config with one."""
     if isinstance(value, str):
-        return {"checkpoint_id": value}
+        return {"checkpoint_id": checkpoint_id(value)}
     if isinstance(value, dict) and isinstance(value.get("configurable"), dict):
         return value["configurable"]
     return value
 
 
-Before = Annotated[Checkpoint, BeforeValidator(_before)]
+class _ConfigOfCheckpoint(TypedDict):
+    configurable: CheckpointReference
+
+
+Before = Annotated[
+    Checkpoint,
+    BeforeValidator(
+        _before, json_schema_input_type=UuidText | CheckpointReference | _ConfigOfCheckpoint
+    ),
+]
 
 
 class HistoryBody(Body):

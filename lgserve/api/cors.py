@@ -65,6 +65,13 @@ class Cors:
         if policy.allow_credentials:
             headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
 
+    def lets_connect(self, request: web.Request) -> bool:
+        """Tell whether the page that opens a WebSocket may: browsers do not ask that themselves."""
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is None or origin.partition("://")[2] == request.host:
+            return True
+        return self._allows(origin)
+
     @cached_property
     def _exposed(self) -> str:
         return ", ".join(self.policy.expose_headers)

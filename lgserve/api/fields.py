@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     TypeAdapter,
     ValidationError,
+    WithJsonSchema,
     WrapValidator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError
 from typing_extensions import TypedDict
 
 from lgserve import jsonio
@@ -31,7 +34,7 @@ _WRONG_FIELDS = 3
 #: JSON's integers that every client can write; more rows than any list has.
 _LARGEST = 2**53
 #: About 300 years: what can still be added to a date.
-_LONGEST = 10**10
+LONGEST = 10**10
 
 
 class Body(BaseModel):
@@ -54,7 +57,7 @@ def _integral(value: Any) -> Any:
 def _number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PydanticCustomError("number", "Input should be a number")
-    if not -_LONGEST <= value <= _LONGEST:
+    if not -LONGEST <= value <= LONGEST:
         raise PydanticCustomError("number", "Input should be a number of at most 10 digits")
     return value
 
@@ -81,16 +84,47 @@ def _texts_by_name(value: Any) -> Any:
     raise PydanticCustomError("texts", "Input should be an object whose members are strings")
 
 
-def _checkpoint_id(value: Any) -> Any:
-    """Refuse what no checkpoint can be called; an empty id stands for the latest."""
-    if value and (not isinstance(value, str) or parse_uuid(value) is None):
-        raise InvalidRequestError("Invalid checkpoint ID")
-    return value or None
+def checkpoint_id(value: Any) -> Any:
+    """Return an id in its canonical form, None for an empty one: it stands for the latest."""
+    found = parse_uuid(value) if isinstance(value, str) else None
+    if value and found is None:
+        raise PydanticCustomError("uuid", "Invalid checkpoint ID")
+    return found
+
+
+def _id_of(noun: Literal["thread", "run", "assistant"]) -> AfterValidator:
+    """Return what brings an id into its canonical form."""
+
+    def check(value: str) -> str:
+        found = parse_uuid(value)
+        if found is None:
+            raise PydanticCustomError("uuid", f"Invalid {noun} ID: must be a UUID")
+        return found
+
+    return AfterValidator(check)
+
+
+def _unless_empty(value: Any, check: Callable[[Any], Any]) -> Any:
+    return None if value == "" else check(value)
 
 
 def _not_yet(value: Any) -> None:
     if value:
         raise PydanticCustomError("unsupported", "not supported yet")
+
+
+class _NullRefused:
+    """Leaves null out of the JSON schema of a type that has it only to mean: not given."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        schema = handler(core_schema)
+        rest = [each for each in schema.get("anyOf", []) if each != {"type": "null"}]
+        if not rest:
+            return schema
+        return {**schema, "anyOf": rest} if len(rest) > 1 else rest[0]
 
 
 def _in_given_order(value: Any, check: Callable[[Any], Any]) -> Any:
@@ -100,22 +134,48 @@ def _in_given_order(value: Any, check: Callable[[Any], Any]) -> Any:
 
 
 #: May be left out, but not be null.
-Given = Annotated[T | None, BeforeValidator(_not_null)]
+Given = Annotated[T | None, BeforeValidator(_not_null), _NullRefused]
 #: Refused whenever it is given: better than to drop what somebody relies on.
 NotYet = Annotated[None, BeforeValidator(_not_yet)]
 
 Whole = Annotated[int, BeforeValidator(_integral)]
-Number = Annotated[int | float, BeforeValidator(_number)]
+Number = Annotated[
+    int | float,
+    BeforeValidator(_number),
+    WithJsonSchema({"type": "number", "minimum": -LONGEST, "maximum": LONGEST}),
+]
 Limit = Annotated[Whole, Field(ge=1, le=1000)]
 Offset = Annotated[Whole, Field(ge=0, le=_LARGEST)]
 #: One mistake is enough: a list of a million mistakes must not make a million sentences.
 _FIRST_MISTAKE = Field(fail_fast=True)
 Texts = Annotated[list[str], _FIRST_MISTAKE]
 TextsByName = Annotated[dict[str, str], BeforeValidator(_texts_by_name)]
-Nodes = Annotated[str | list[str] | None, BeforeValidator(_node_names)]
+Nodes = Annotated[
+    str | list[str] | None,
+    BeforeValidator(_node_names, json_schema_input_type=Literal["*"] | list[str]),
+]
 Values = Annotated[Object | list[Any] | None, BeforeValidator(_values)]
-StreamModes = Annotated[list[StreamMode], _FIRST_MISTAKE, BeforeValidator(_as_list)]
-CheckpointId = Annotated[str | None, BeforeValidator(_checkpoint_id)]
+StreamModes = Annotated[
+    list[StreamMode],
+    _FIRST_MISTAKE,
+    BeforeValidator(_as_list, json_schema_input_type=StreamMode | list[StreamMode]),
+]
+#: A text of which the JSON schema says that it is an id; whether it is one is seen elsewhere.
+UuidText = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+UuidTexts = Annotated[list[UuidText], _FIRST_MISTAKE]
+ThreadId = Annotated[UuidText, _id_of("thread")]
+ThreadIds = Annotated[list[ThreadId], _FIRST_MISTAKE]
+RunId = Annotated[UuidText, _id_of("run")]
+RunIds = Annotated[list[RunId], _FIRST_MISTAKE]
+#: Ids that clients choose; an empty one leaves the choice to us.
+NewThreadId = Annotated[ThreadId | None, WrapValidator(_unless_empty)]
+NewAssistantId = Annotated[
+    Annotated[UuidText, _id_of("assistant")] | None, WrapValidator(_unless_empty)
+]
+CheckpointId = Annotated[
+    str | None,
+    BeforeValidator(checkpoint_id, json_schema_input_type=UuidText | None),
+]
 
 
 class _Config(TypedDict, total=False):
@@ -140,7 +200,8 @@ class _Checkpoint(TypedDict, total=False):
 #: LangChain's run configuration; members it does not list pass through.
 Config = Annotated[_Config, WrapValidator(_in_given_order)]
 #: A reference to a checkpoint: without an id the latest, with a namespace a subgraph's.
-Checkpoint = Annotated[_Checkpoint, WrapValidator(_in_given_order)]
+CheckpointReference: TypeAlias = _Checkpoint
+Checkpoint = Annotated[CheckpointReference, WrapValidator(_in_given_order)]
 
 
 _REFERENCE = TypeAdapter(_Checkpoint)
@@ -166,22 +227,13 @@ def no_config() -> _Config:
     return {}
 
 
-def uuid_text(value: str, noun: Literal["thread", "run", "assistant"]) -> str:
-    """Return an id from a body in its canonical form.
+def describe(error: ValidationError, within: tuple[int | str, ...] = ()) -> str:
+    """Say in a sentence a field what is wrong with it: `limit: Input should … (got 0)`.
 
-    Raises:
-        InvalidRequestError: no UUID.
+    `within` is the path of what was validated, where it is a part of the body.
     """
-    found = parse_uuid(value)
-    if found is None:
-        raise InvalidRequestError(f"Invalid {noun} ID: must be a UUID")
-    return found
-
-
-def describe(error: ValidationError) -> str:
-    """Say in a sentence a field what is wrong with it: `limit: Input should … (got 0)`."""
     wrong = error.errors(include_url=False, include_context=False)
-    return "; ".join(_sentence(item) for item in wrong[:_WRONG_FIELDS])
+    return "; ".join(_sentence(item, within) for item in wrong[:_WRONG_FIELDS])
 
 
 _MESSAGES = {
@@ -194,8 +246,8 @@ _MESSAGES = {
 }
 
 
-def _sentence(item: ErrorDetails) -> str:
-    message = f"{_path(item['loc'])}: {_MESSAGES.get(item['type'], item['msg'])}"
+def _sentence(item: ErrorDetails, within: tuple[int | str, ...]) -> str:
+    message = f"{_path((*within, *item['loc']))}: {_MESSAGES.get(item['type'], item['msg'])}"
     return message if item["type"] == "missing" else f"{message} (got {_excerpt(item['input'])})"
 
 

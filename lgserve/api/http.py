@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal, TypeVar
 
 from aiohttp import web
@@ -70,11 +71,42 @@ async def read_body(request: web.Request, model: type[ModelT]) -> ModelT:
         InvalidRequestError: no JSON, or a field that is wrong; the message names it.
         PayloadTooLargeError: larger than the server takes.
     """
-    value = decode(await _read(request))
+    return checked(decode(await _read(request)), model)
+
+
+def checked(value: Any, model: type[ModelT]) -> ModelT:
+    """Return a value as what it must be.
+
+    Raises:
+        InvalidRequestError: a field is wrong; the message names it.
+    """
     try:
         return model.model_validate(value)
     except ValidationError as exc:
         raise InvalidRequestError(describe(exc)) from None
+
+
+async def read_array(request: web.Request, model: type[ModelT]) -> list[ModelT]:
+    """Return the request's JSON body, an array with at least one entry, each checked.
+
+    Raises:
+        InvalidRequestError: no array, an empty one, or a wrong entry; the message names it.
+    """
+    entries = decode(await _read(request))
+    if not isinstance(entries, list):
+        raise InvalidRequestError("request body: Input should be an array")
+    if not entries:
+        raise InvalidRequestError("request body: Input should have at least 1 entry")
+    return [_entry(model, index, entry) for index, entry in enumerate(entries)]
+
+
+def _entry(model: type[ModelT], index: int, entry: Any) -> ModelT:
+    try:
+        return model.model_validate(entry)
+    except ValidationError as exc:
+        raise InvalidRequestError(describe(exc, (index,))) from None
+    except InvalidRequestError as exc:
+        raise InvalidRequestError(f"[{index}]: {exc.message}") from None
 
 
 def decode(raw: bytes) -> Any:
@@ -90,6 +122,15 @@ def decode(raw: bytes) -> Any:
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise InvalidRequestError(f"{_NOT_JSON}: nested deeper than {MAX_DEPTH} levels")
     return value
+
+
+async def read_raw(request: web.Request) -> bytes:
+    """Return the request's body as it came.
+
+    Raises:
+        PayloadTooLargeError: larger than the server takes.
+    """
+    return await _read(request)
 
 
 async def _read(request: web.Request) -> bytes:
@@ -145,9 +186,18 @@ def integer(request: web.Request, name: str, default: int, *, low: int, high: in
 
 
 def names(request: web.Request, name: str) -> tuple[str, ...]:
-    """Return a list from the query, given as repeated parameters, with commas, or both."""
+    """Return a list from the query: of repeated parameters, with commas, or as JSON has lists."""
     given = request.query.getall(name, ())
-    return tuple(part.strip() for text in given for part in text.split(",") if part.strip())
+    return tuple(part for text in given for part in _parts(text) if part)
+
+
+def _parts(text: str) -> list[str]:
+    """Return the names in one parameter; some versions of the JavaScript SDK send JSON there."""
+    if text.startswith("["):
+        with suppress(InvalidRequestError):
+            found = decode(text.encode("utf-8", "surrogatepass"))
+            return [part for part in found if isinstance(part, str)]
+    return [part.strip() for part in text.split(",")]
 
 
 def object_parameter(request: web.Request, name: str) -> dict[str, Any] | None:

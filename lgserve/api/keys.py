@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from aiohttp import web
@@ -15,10 +15,14 @@ from lgserve.core.principals import Principal
 
 if TYPE_CHECKING:
     from lgserve.services.assistants import AssistantService
+    from lgserve.services.event_feed import EventFeeds
+    from lgserve.services.introspection import IntrospectionService
     from lgserve.services.runs import RunService
     from lgserve.services.statistics import StatisticsService
     from lgserve.services.store import StoreService
+    from lgserve.services.thread_commands import ThreadCommands
     from lgserve.services.thread_state import ThreadStateService
+    from lgserve.services.thread_streams import ThreadStreamService
     from lgserve.services.threads import ThreadService
 
 
@@ -55,6 +59,8 @@ class ApiOptions:
     disabled: frozenset[str] = frozenset()
     #: Routes that are public by default and shall not be.
     protect: tuple[str, ...] = ()
+    #: What `/openapi.json` says besides: the config's `auth.openapi`.
+    openapi: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _LoadError(Protocol):
@@ -122,10 +128,14 @@ class Services:
     """The use cases the API exposes."""
 
     assistants: AssistantService
+    introspection: IntrospectionService
     threads: ThreadService
     state: ThreadStateService
     runs: RunService
+    thread_streams: ThreadStreamService
     store: StoreService
+    feeds: EventFeeds
+    thread_commands: ThreadCommands
     facts: ServerFacts
 
 

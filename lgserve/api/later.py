@@ -9,25 +9,6 @@ from aiohttp import web
 from lgserve.api.http import json_response
 
 _MISSING = {
-    "assistant versions, graphs and schemas": (
-        ("POST", "/assistants/{assistant_id}/versions"),
-        ("POST", "/assistants/{assistant_id}/latest"),
-        ("GET", "/assistants/{assistant_id}/graph"),
-        ("GET", "/assistants/{assistant_id}/schemas"),
-        ("GET", "/assistants/{assistant_id}/subgraphs"),
-        ("GET", "/assistants/{assistant_id}/subgraphs/{namespace}"),
-    ),
-    "copying, pruning and measuring threads": (
-        ("POST", "/threads/{thread_id}/copy"),
-        ("POST", "/threads/prune"),
-        ("GET", "/threads/{thread_id}/storage"),
-    ),
-    "the thread stream": (("GET", "/threads/{thread_id}/stream"),),
-    "protocol v2": (
-        ("POST", "/threads/{thread_id}/commands"),
-        ("POST", "/threads/{thread_id}/stream/events"),
-    ),
-    "batches of runs": (("POST", "/runs/batch"),),
     "crons": (
         ("POST", "/threads/{thread_id}/runs/crons"),
         ("POST", "/runs/crons"),
@@ -39,7 +20,6 @@ _MISSING = {
     ),
     "A2A": (("POST", "/a2a/{assistant_id}"),),
     "MCP": (("POST", "/mcp"), ("POST", "/mcp/")),
-    "the API's own documentation": (("GET", "/docs"), ("GET", "/openapi.json")),
 }
 
 
@@ -50,6 +30,11 @@ def routes() -> list[web.RouteDef]:
         for feature, operations in _MISSING.items()
         for method, path in operations
     ]
+
+
+def operations() -> frozenset[tuple[str, str]]:
+    """Return method and path of all of them."""
+    return frozenset(each for group in _MISSING.values() for each in group)
 
 
 def paths() -> frozenset[str]:

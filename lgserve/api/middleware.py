@@ -23,7 +23,12 @@ _log = logging.getLogger("lgserve")
 _access = logging.getLogger("lgserve.access")
 
 #: What is answered before the graphs are loaded.
-_ALWAYS = ("/", "/ok", "/health", "/ready", "/info", "/metrics", "/metrics/json")
+_ALWAYS = frozenset(
+    {
+        "/", "/ok", "/health", "/ready", "/info", "/metrics", "/metrics/json", "/openapi.json",
+        "/docs",
+    }
+)  # fmt: skip
 #: How long a request waits for the graphs to load.
 _LOAD_SECONDS = 30.0
 #: What the record of a request says when the client did not wait for the answer.
@@ -125,7 +130,8 @@ async def _until_ready(request: web.Request) -> None:
     facts = services_of(request).facts
     if facts.ready or request.match_info.http_exception is not None:
         return
-    if request.path.removeprefix(request.app[OPTIONS].mount_prefix) in _ALWAYS:
+    path = request.path.removeprefix(request.app[OPTIONS].mount_prefix)
+    if path in _ALWAYS or path.startswith("/docs/"):
         return
     try:
         async with asyncio.timeout(_LOAD_SECONDS):

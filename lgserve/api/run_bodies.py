@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
@@ -18,11 +24,13 @@ from lgserve.api.fields import (
     NotYet,
     Number,
     Object,
+    RunId,
+    RunIds,
     StreamModes,
     Texts,
+    ThreadId,
     checkpoint_reference,
     no_config,
-    uuid_text,
 )
 from lgserve.core.errors import InvalidRequestError
 from lgserve.core.vocabulary import (
@@ -73,12 +81,35 @@ def _is_target(item: Any) -> bool:
     return isinstance(item, str)
 
 
-class _Command(TypedDict, total=False):
-    __pydantic_config__ = ConfigDict(strict=True, extra="ignore")  # type: ignore[misc]
+def _with_a_command(schema: Object) -> None:
+    schema["anyOf"] = [{"required": [name]} for name in _COMMANDS] + [{"maxProperties": 0}]
 
-    update: Annotated[Any, BeforeValidator(_updates)]
+
+class Send(TypedDict):
+    """A node that is to run with an input of its own."""
+
+    node: str
+    input: Any
+
+
+_Update = Annotated[
+    list[Any],
+    WithJsonSchema(
+        {"type": "array", "prefixItems": [{"type": "string"}, {}], "minItems": 2, "maxItems": 2}
+    ),
+]
+_Updates = Object | list[_Update] | None
+_Targets = str | Send | list[str | Send] | None
+
+
+class _Command(TypedDict, total=False):
+    __pydantic_config__ = ConfigDict(  # type: ignore[misc]
+        strict=True, extra="ignore", json_schema_extra=_with_a_command
+    )
+
+    update: Annotated[Any, BeforeValidator(_updates, json_schema_input_type=_Updates)]
     resume: Any
-    goto: Annotated[Any, BeforeValidator(_targets)]
+    goto: Annotated[Any, BeforeValidator(_targets, json_schema_input_type=_Targets)]
 
 
 Command = Annotated[_Command, BeforeValidator(_known_command)]
@@ -108,7 +139,10 @@ class RunCreate(Body):
     #: Deprecated: False is durability `exit`.
     checkpoint_during: Given[bool] = None
     webhook: NotYet = None
-    strict_resume: NotYet = None
+    #: Fail if the command answers no interrupt that waits for an answer.
+    strict_resume: bool | None = None
+    #: The id it gets; left out, the server chooses one.
+    run_id: RunId | None = None
     #: Both are about LangSmith, which this server does not need and does not call.
     feedback_keys: Given[Texts] = None
     langsmith_tracer: Object | None = None
@@ -138,6 +172,9 @@ class RunCreate(Body):
             "after_seconds": self.after_seconds,
             "durability": self.durability
             or ("exit" if self.checkpoint_during is False else "async"),
+            "strict_resume": bool(self.strict_resume),
+            "run_id": self.run_id,
+            "feedback_keys": None if self.feedback_keys is None else tuple(self.feedback_keys),
         }
 
     def _config_and_checkpoint(self) -> tuple[Object, Object]:
@@ -162,22 +199,30 @@ class RunCreateStateless(RunCreate):
         return {**super()._members(), "on_completion": self.on_completion or "delete"}
 
 
+#: Said to those who wait for the run, and shown on it.
+CancelReason = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class CancelOne(Body):
+    """POST /runs/{id}/cancel, with or without a thread; may be left out."""
+
+    cancel_reason: CancelReason | None = None
+
+
 class CancelMany(Body):
     """POST /runs/cancel: all runs with a status, or some runs of a thread."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["status"]}, {"required": ["thread_id", "run_ids"]}],
+            "dependentSchemas": {"status": {"properties": {"thread_id": False, "run_ids": False}}},
+        }
+    )
+
     status: Given[Literal["pending", "running", "all"]] = None
-    thread_id: Given[str] = None
-    run_ids: Given[Texts] = None
-
-    @field_validator("thread_id")
-    @classmethod
-    def _check_thread_id(cls, value: str) -> str:
-        return uuid_text(value, "thread")
-
-    @field_validator("run_ids")
-    @classmethod
-    def _check_run_ids(cls, value: list[str]) -> list[str]:
-        return [uuid_text(text, "run") for text in value]
+    thread_id: Given[ThreadId] = None
+    run_ids: Given[RunIds] = None
+    cancel_reason: CancelReason | None = None
 
     @model_validator(mode="after")
     def _check_forms(self) -> Self:

@@ -3,38 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from lgserve.api.auth import permit, permit_run, permit_thread
-from lgserve.api.bodies import CancelMany, RunCreate, RunCreateStateless
+from lgserve.api.bodies import CancelMany, CancelOne, RunCreate, RunCreateStateless
 from lgserve.api.http import (
+    checked,
     flag,
     integer,
     json_response,
     names,
     object_parameter,
+    page_headers,
+    read_array,
     read_body,
     services_of,
     uuid_of,
 )
-from lgserve.api.keys import OPTIONS
-from lgserve.api.sse import position, send_events
+from lgserve.api.idempotency import REPLAYED, once_of
+from lgserve.api.run_answers import (
+    answer_result,
+    await_result,
+    following,
+    location_of,
+    result_headers,
+    stream,
+    wants_end,
+)
+from lgserve.api.sse import position
 from lgserve.api.views import run_list_view, run_view
-from lgserve.core.event_names import shown_in
-from lgserve.core.models import Run, RunResult, Scope
+from lgserve.core.errors import InvalidRequestError
+from lgserve.core.models import Page, Run, Scope
+from lgserve.services.idempotency import AnsweredBeforeError
 from lgserve.services.runs import as_pending
 
 if TYPE_CHECKING:
-    from lgserve.core.ports import Follower
     from lgserve.core.vocabulary import CancelAction
     from lgserve.services.run_requests import RunRequest
-
-
-#: Seconds after which a client that waits gets headers before there is a result.
-_PROMPT_SECONDS = 0.25
 
 
 def routes() -> list[web.RouteDef]:
@@ -54,6 +62,7 @@ def routes() -> list[web.RouteDef]:
         web.post("/runs", create),
         web.post("/runs/wait", create_and_wait),
         web.post("/runs/stream", create_and_stream),
+        web.post("/runs/batch", create_many),
         web.post("/runs/cancel", cancel_many),
         web.get("/runs/{run_id}", get),
         web.get("/runs/{run_id}/join", join),
@@ -65,42 +74,92 @@ def routes() -> list[web.RouteDef]:
 async def create(request: web.Request) -> web.StreamResponse:
     """Create a run in the background."""
     wanted, scope = await _run_request(request)
-    run = await services_of(request).runs.create(_thread_id(request), wanted, scope)
-    headers = {"Content-Location": _location(request, run)}
-    return json_response(run_view(as_pending(run)), headers=headers)
+    once = await once_of(request, _created_view)
+    try:
+        run = await services_of(request).runs.create(_thread_id(request), wanted, scope, once)
+    except AnsweredBeforeError as repeated:
+        run = await services_of(request).runs.created_before(repeated.answered)
+        headers = {"Content-Location": location_of(request, run), **REPLAYED}
+        return json_response(repeated.answered.answer, headers=headers)
+    headers = {"Content-Location": location_of(request, run)}
+    return json_response(_created_view(run), headers=headers)
 
 
 async def create_and_wait(request: web.Request) -> web.StreamResponse:
     """Create a run and answer with its result."""
     body, scope = await _run_request(request)
-    run, result = await services_of(request).runs.create_and_wait(_thread_id(request), body, scope)
+    runs, once = services_of(request).runs, await once_of(request, _created_view)
     wanted = body.on_disconnect == "cancel"
-    return await _answer_result(request, run, result, cancel_on_disconnect=wanted)
+    try:
+        run, result = await runs.create_and_wait(_thread_id(request), body, scope, once)
+    except AnsweredBeforeError as repeated:
+        run = await runs.created_before(repeated.answered)
+        return await await_result(request, run, cancel_on_disconnect=wanted, headers=REPLAYED)
+    return await answer_result(request, run, result, cancel_on_disconnect=wanted)
 
 
 async def create_and_stream(request: web.Request) -> web.StreamResponse:
     """Create a run and stream its events."""
     body, scope = await _run_request(request)
-    run, follower = await services_of(request).runs.create_and_follow(
-        _thread_id(request), body, scope
-    )
-    return await _stream(
-        request, run, follower, cancel_on_disconnect=body.on_disconnect == "cancel"
-    )
+    runs, once = services_of(request).runs, await once_of(request, _created_view)
+    wanted = body.on_disconnect == "cancel"
+    try:
+        run, follower, result = await runs.create_and_follow(_thread_id(request), body, scope, once)
+    except AnsweredBeforeError as repeated:
+        run = await runs.created_before(repeated.answered)
+        return await stream(
+            request,
+            run,
+            await following(request, run, lambda runs: runs.follow_again(run)),
+            cancel_on_disconnect=wanted,
+            headers=REPLAYED,
+        )
+    if wants_end(request):
+        follower = runs.tell_end(run, follower, asyncio.shield(result))
+    return await stream(request, run, follower, cancel_on_disconnect=wanted)
+
+
+async def create_many(request: web.Request) -> web.StreamResponse:
+    """Create stateless runs in the background: all of them, or none."""
+    bodies = await read_array(request, RunCreateStateless)
+    request_id = request.headers.get("x-request-id")
+    wanted = []
+    for index, body in enumerate(bodies):
+        try:
+            asked = body.to_request(request_id)
+        except InvalidRequestError as exc:
+            raise InvalidRequestError(f"[{index}]: {exc.message}") from None
+        wanted.append(await permit_run(request, None, asked))
+    once = await once_of(request, _created_list_view)
+    created = await services_of(request).runs.create_many(wanted, once)
+    return json_response(_created_list_view(created))
+
+
+def _created_view(run: Run) -> dict[str, Any]:
+    return run_view(as_pending(run))
+
+
+def _created_list_view(runs: list[Run]) -> list[dict[str, Any]]:
+    return [_created_view(run) for run in runs]
 
 
 async def list_runs(request: web.Request) -> web.StreamResponse:
     """List a thread's runs, newest first."""
     thread_id = uuid_of(request, "thread")
-    runs = await services_of(request).runs.list_for_thread(
+    limit = integer(request, "limit", 10, low=0)
+    offset = integer(request, "offset", 0, low=0)
+    runs, total = await services_of(request).runs.list_for_thread(
         thread_id,
         await permit_thread(request, "read"),
         status=request.query.get("status"),
         metadata=object_parameter(request, "metadata"),
-        limit=integer(request, "limit", 10, low=0),
-        offset=integer(request, "offset", 0, low=0),
+        limit=limit,
+        offset=offset,
     )
-    return json_response(run_list_view(runs, names(request, "select")))
+    page = Page(limit=limit, offset=offset, sort_by="created_at")
+    return json_response(
+        run_list_view(runs, names(request, "select")), headers=page_headers(page, len(runs), total)
+    )
 
 
 async def get(request: web.Request) -> web.StreamResponse:
@@ -119,12 +178,9 @@ async def delete(request: web.Request) -> web.StreamResponse:
 async def join(request: web.Request) -> web.StreamResponse:
     """Wait for a run and answer with its result."""
     run = await _find(request)
-    result = asyncio.ensure_future(services_of(request).runs.wait(run))
-    wanted = flag(request, "cancel_on_disconnect")
-    try:
-        return await _answer_result(request, run, result, cancel_on_disconnect=wanted)
-    finally:
-        result.cancel()
+    return await await_result(
+        request, run, cancel_on_disconnect=flag(request, "cancel_on_disconnect")
+    )
 
 
 async def join_stream(request: web.Request) -> web.StreamResponse:
@@ -133,25 +189,31 @@ async def join_stream(request: web.Request) -> web.StreamResponse:
     seen = position(request.headers.get("Last-Event-ID"), run.epoch)
     if seen is None and run.status == "pending":
         seen = 0
-    follower = await services_of(request).runs.follow(run, seen, names(request, "stream_mode"))
+    follower = await following(
+        request, run, lambda runs: runs.follow(run, seen, names(request, "stream_mode"))
+    )
     wanted = flag(request, "cancel_on_disconnect")
-    return await _stream(request, run, follower, cancel_on_disconnect=wanted)
+    return await stream(request, run, follower, cancel_on_disconnect=wanted)
 
 
 async def cancel(request: web.Request) -> web.StreamResponse:
     """Stop a run."""
     wait, action = flag(request, "wait"), _action(request)
     thread_id, run_id = _thread_id(request), uuid_of(request, "run")
+    reason = await _cancel_reason(request)
     scope = await _permit_cancel(request, thread_id, [run_id], None)
-    run = await services_of(request).runs.cancel(thread_id, run_id, action, scope, wait=wait)
+    run = await services_of(request).runs.cancel(
+        thread_id, run_id, action, scope, reason=reason, wait=wait
+    )
     if not wait:
         return web.Response(status=202)
-    return json_response({}, headers=_result_headers(_location(request, run)))
+    return json_response({}, headers=result_headers(location_of(request, run)))
 
 
 async def cancel_many(request: web.Request) -> web.StreamResponse:
     """Stop runs by list or by status."""
     wanted = await read_body(request, CancelMany)
+    reason = wanted.cancel_reason or _asked_reason(request)
     scope = await _permit_cancel(
         request, wanted.thread_id, wanted.run_ids, wanted.run_status or wanted.status
     )
@@ -160,92 +222,22 @@ async def cancel_many(request: web.Request) -> web.StreamResponse:
         run_ids=wanted.run_ids,
         status=wanted.run_status,
         action=_action(request),
+        reason=reason,
         scope=scope,
     )
     return web.Response(status=204)
 
 
-async def _answer_result(
-    request: web.Request,
-    run: Run,
-    result: asyncio.Future[RunResult],
-    *,
-    cancel_on_disconnect: bool,
-) -> web.StreamResponse:
-    """Answer with a run's result: in one piece if it comes at once, else the headers first."""
-    headers = _result_headers(_thread_location(run))
-
-    async def send() -> web.StreamResponse:
-        await asyncio.wait((result,), timeout=_PROMPT_SECONDS)
-        if result.done():
-            return web.Response(body=result.result().body, headers=headers)
-        return await _keep_alive(request, result, headers)
-
-    return await _watched(request, run, send, cancel=cancel_on_disconnect)
+async def _cancel_reason(request: web.Request) -> str | None:
+    """Return why a run is to stop, as the body says, or the query."""
+    if (await request.read()).strip() in (b"", b"null"):
+        return _asked_reason(request)
+    return (await read_body(request, CancelOne)).cancel_reason or _asked_reason(request)
 
 
-def _result_headers(location: str) -> dict[str, str]:
-    """Return the headers by which a client that lost its connection finds the result again."""
-    return {
-        "Content-Type": "application/json",
-        "Location": f"{location}/join",
-        "Content-Location": location,
-    }
-
-
-async def _keep_alive(
-    request: web.Request, result: asyncio.Future[RunResult], headers: dict[str, str]
-) -> web.StreamResponse:
-    """Send headers, then a newline now and then until the result is there."""
-    response = web.StreamResponse(headers=headers)
-    await response.prepare(request)
-    interval = request.app[OPTIONS].heartbeat_seconds
-    await asyncio.wait((result,), timeout=interval - _PROMPT_SECONDS)
-    while not result.done():
-        await response.write(b"\n")
-        await asyncio.wait((result,), timeout=interval)
-    await response.write(result.result().body)
-    await response.write_eof()
-    return response
-
-
-async def _stream(
-    request: web.Request, run: Run, follower: Follower, *, cancel_on_disconnect: bool
-) -> web.StreamResponse:
-    modes = names(request, "stream_mode")
-    location = _location(request, run)
-
-    async def send() -> web.StreamResponse:
-        return await send_events(
-            request,
-            follower,
-            headers={"Location": f"{location}/stream", "Content-Location": location},
-            ids=run.resumable,
-            shown=(lambda name: shown_in(name, modes)) if modes else None,
-            heartbeat_seconds=request.app[OPTIONS].heartbeat_seconds,
-        )
-
-    try:
-        return await _watched(request, run, send, cancel=cancel_on_disconnect)
-    finally:
-        follower.close()
-
-
-async def _watched(
-    request: web.Request,
-    run: Run,
-    send: Callable[[], Awaitable[web.StreamResponse]],
-    *,
-    cancel: bool,
-) -> web.StreamResponse:
-    """Send; a client that goes cancels the handler, and with `cancel` the run as well."""
-    try:
-        return await send()
-    except (asyncio.CancelledError, ConnectionError):
-        transport = request.transport
-        if cancel and (transport is None or transport.is_closing()):
-            await services_of(request).runs.leave(run)
-        raise
+def _asked_reason(request: web.Request) -> str | None:
+    given = request.query.get("cancel_reason")
+    return given and checked({"cancel_reason": given}, CancelOne).cancel_reason
 
 
 async def _find(request: web.Request) -> Run:
@@ -274,17 +266,6 @@ async def _run_request(request: web.Request) -> tuple[RunRequest, Scope]:
 
 def _thread_id(request: web.Request) -> str | None:
     return uuid_of(request, "thread") if "thread_id" in request.match_info else None
-
-
-def _location(request: web.Request, run: Run) -> str:
-    """Return the path of a run, below the address clients call; without a thread a short one."""
-    if "thread_id" in request.match_info:
-        return _thread_location(run)
-    return f"/runs/{run.run_id}"
-
-
-def _thread_location(run: Run) -> str:
-    return f"/threads/{run.thread_id}/runs/{run.run_id}"
 
 
 def _action(request: web.Request) -> CancelAction:

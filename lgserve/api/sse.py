@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -48,6 +49,30 @@ async def send_events(
 
     Frames carry an id if `ids`. Raises ConnectionError when the client has gone.
     """
+
+    async def frames() -> AsyncGenerator[bytes]:
+        async for batch in follower:
+            yield encode(batch, follower.epoch if ids else None, shown)
+
+    try:
+        return await send_frames(
+            request, frames(), headers=headers, heartbeat_seconds=heartbeat_seconds
+        )
+    finally:
+        follower.close()
+
+
+async def send_frames(
+    request: web.Request,
+    frames: AsyncGenerator[bytes],
+    *,
+    headers: dict[str, str],
+    heartbeat_seconds: float,
+) -> web.StreamResponse:
+    """Copy whole frames to a client, some at a time; of what is empty nothing is written.
+
+    Raises ConnectionError when the client has gone.
+    """
     response = web.StreamResponse(headers={**_HEADERS, **headers})
     beating: asyncio.Future[None] | None = None
     # Who only joins waits for whatever the run does next: that would say nothing of the server.
@@ -56,33 +81,28 @@ async def send_events(
     try:
         await response.prepare(request)
         beating = asyncio.ensure_future(_beat(response, heartbeat_seconds))
-        await _copy(response, follower, ids=ids, shown=shown, began=began)
+        await _copy(response, frames, began=began)
         beating.cancel()
         await response.write_eof()
     finally:
         if beating is not None:
             beating.cancel()
-        follower.close()
         ACTIVE_STREAMS.dec()
     return response
 
 
 async def _copy(
-    response: web.StreamResponse,
-    follower: Follower,
-    *,
-    ids: bool,
-    shown: Shown | None,
-    began: float | None,
+    response: web.StreamResponse, frames: AsyncGenerator[bytes], *, began: float | None
 ) -> None:
-    """Write events as they come; a reader that was too slow is told so, and cut off."""
+    """Write frames as they come; a reader that was too slow is told so, and cut off."""
     try:
-        async for batch in follower:
-            if data := encode(batch, follower.epoch if ids else None, shown):
-                await response.write(data)
-                if began is not None:
-                    TIME_TO_FIRST_EVENT_SECONDS.observe(time.perf_counter() - began)
-                    began = None
+        async with aclosing(frames):
+            async for data in frames:
+                if data:
+                    await response.write(data)
+                    if began is not None:
+                        TIME_TO_FIRST_EVENT_SECONDS.observe(time.perf_counter() - began)
+                        began = None
     except StorageError as exc:
         _log.warning("a stream was cut off: %s", exc)
         error = jsonio.dumps({"error": "StreamError", "message": exc.message})

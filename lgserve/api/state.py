@@ -21,6 +21,7 @@ from lgserve.api.http import (
     user_of,
     uuid_of,
 )
+from lgserve.core.ids import canonical
 
 
 def routes() -> list[web.RouteDef]:
@@ -39,10 +40,11 @@ def routes() -> list[web.RouteDef]:
 
 async def get(request: web.Request) -> web.Response:
     """Return the latest state, or the one at the checkpoint in the path."""
+    named = request.match_info.get("checkpoint_id")
     return json_response(
         await services_of(request).state.get(
             uuid_of(request, "thread"),
-            {"checkpoint_id": request.match_info.get("checkpoint_id")},
+            {"checkpoint_id": named and canonical(named)},
             await permit_thread(request, "read"),
             subgraphs=flag(request, "subgraphs"),
             select=_selected(request),
@@ -86,7 +88,7 @@ async def get_history(request: web.Request) -> web.Response:
         await services_of(request).state.history(
             uuid_of(request, "thread"),
             limit=integer(request, "limit", 1, low=0),
-            before={"checkpoint_id": before} if before else None,
+            before={"checkpoint_id": canonical(before)} if before else None,
             metadata=None,
             checkpoint={},
             scope=await permit_thread(request, "read"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from lgserve.api.fields import Body, Given, Number, Object, Offset, Texts, Whole
+from lgserve.api.fields import LONGEST, Body, Given, Number, Object, Offset, Whole
 from lgserve.core.errors import InvalidRequestError
+from lgserve.services.store import wrong_label
 
 #: More than anybody looks at, and less than hurts.
 MOST_ITEMS = 10_000
@@ -22,6 +23,12 @@ def _labels(value: Any) -> Any:
     if isinstance(value, list):
         return value
     raise PydanticCustomError("namespace", "Input should be a string or an array of strings")
+
+
+def _label(value: str) -> str:
+    if wrong := wrong_label(value):
+        raise PydanticCustomError("label", "{wrong}", {"wrong": wrong})
+    return value
 
 
 def _index(value: Any) -> Any:
@@ -86,11 +93,29 @@ _OPERANDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "$exists": (_is_truth, "true or false"),
 }
 
-Labels = Annotated[Texts, BeforeValidator(_labels)]
+_LABEL = r"[^.\x00]+"
+_Label = Annotated[
+    str,
+    AfterValidator(_label),
+    WithJsonSchema({"type": "string", "minLength": 1, "pattern": f"^{_LABEL}$"}),
+]
+_Dotted = Annotated[
+    str, WithJsonSchema({"type": "string", "pattern": rf"^({_LABEL}(\.{_LABEL})*)?$"})
+]
+Labels = Annotated[
+    list[_Label],
+    Field(fail_fast=True),
+    BeforeValidator(_labels, json_schema_input_type=_Dotted | list[_Label]),
+]
 ItemLimit = Annotated[Whole, Field(ge=1, le=MOST_ITEMS)]
 Depth = Annotated[Whole, Field(ge=1)]
 #: Minutes; what ends at once or before was never meant.
-Lifetime = Annotated[Number, BeforeValidator(_lifetime)]
+Lifetime = Annotated[
+    Number,
+    BeforeValidator(_lifetime),
+    Field(gt=0),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST}),
+]
 Filter = Annotated[Object, AfterValidator(_operands)]
 
 

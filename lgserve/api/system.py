@@ -120,6 +120,7 @@ def _reference(assistants: bool, crons: bool) -> dict[str, Any]:  # noqa: FBT001
             "langsmith": False,
             "langsmith_tracing_replicas": False,
             "langsmith_tracing_session_on_runs": False,
+            "strict_resume": True,
         },
         "host": {
             "kind": "self-hosted",

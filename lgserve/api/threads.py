@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
-from lgserve.api.auth import permit, permit_thread
+from lgserve import jsonio
+from lgserve.api.auth import permit, permit_search, permit_thread
 from lgserve.api.bodies import (
     ThreadCountBody,
     ThreadCreateBody,
     ThreadPatchBody,
+    ThreadPruneBody,
     ThreadSearchBody,
 )
 from lgserve.api.http import (
     json_response,
+    names,
     page_headers,
     read_body,
     services_of,
     user_of,
     uuid_of,
 )
-from lgserve.api.views import thread_list_view, thread_view
-from lgserve.core.ids import new_id
-from lgserve.core.models import Page, Scope, ThreadFilter
-
-#: The page of a count, as auth handlers see it.
-_UNPAGED = Page(limit=0, sort_by="thread_id")
+from lgserve.api.idempotency import once_of
+from lgserve.api.thread_bodies import checked_ttl, supersteps_of, ttl_wish
+from lgserve.api.views import Row, space_view, thread_list_view, thread_view
+from lgserve.core.ids import new_random_id
+from lgserve.core.models import Thread
+from lgserve.services.thread_ttl import TtlWish
+from lgserve.services.threads import NewThread
 
 
 def routes() -> list[web.RouteDef]:
@@ -37,23 +42,35 @@ def routes() -> list[web.RouteDef]:
         web.post("/threads", create),
         web.post("/threads/search", search),
         web.post("/threads/count", count),
+        web.post("/threads/prune", prune),
         web.get(one, get),
         web.patch(one, update),
         web.delete(one, delete),
+        web.post(f"{one}/copy", copy),
+        web.get(f"{one}/storage", storage),
     ]
 
 
 async def create(request: web.Request) -> web.Response:
-    """Create a thread."""
+    """Create a thread; supersteps are carried out on it before anybody sees it."""
     body = await read_body(request, ThreadCreateBody)
-    wanted = body.arguments()
-    wanted["thread_id"] = wanted["thread_id"] or new_id()
-    value = dict(wanted)
+    value = body.value()
+    chosen = value["thread_id"]
     scope = await permit(request, "threads", "create", value)
-    thread = await services_of(request).threads.create(
-        **{**wanted, "metadata": value["metadata"]}, scope=scope
+    if body.supersteps:
+        await permit(request, "threads", "update", {"thread_id": chosen})
+    wanted = NewThread(
+        thread_id=chosen,
+        metadata=value["metadata"],
+        if_exists=body.if_exists,
+        ttl=_wish(value),
+        supersteps=supersteps_of(body.supersteps),
     )
-    return json_response(thread_view(thread))
+    view = _view(request)
+    thread = await services_of(request).threads.create(
+        wanted, scope, user_of(request), await once_of(request, view)
+    )
+    return json_response(view(thread))
 
 
 async def get(request: web.Request) -> web.Response:
@@ -61,19 +78,56 @@ async def get(request: web.Request) -> web.Response:
     thread_id = uuid_of(request, "thread")
     scope = await permit_thread(request, "read")
     thread = await services_of(request).threads.get(thread_id, scope, user_of(request))
-    return json_response(thread_view(thread))
+    return json_response(_view(request)(thread))
 
 
 async def update(request: web.Request) -> web.Response:
-    """Merge metadata into a thread's."""
+    """Merge metadata into a thread's, and set how long it is kept."""
     thread_id = uuid_of(request, "thread")
     body = await read_body(request, ThreadPatchBody)
-    value: dict[str, Any] = {"thread_id": thread_id, "metadata": body.metadata}
+    value = body.value(thread_id)
     scope = await permit(request, "threads", "update", value)
     thread = await services_of(request).threads.update(
-        thread_id, value["metadata"], scope, user_of(request)
+        thread_id, value["metadata"], _wish(value), scope, user_of(request)
     )
-    return json_response(thread_view(thread))
+    if _wants_little(request):
+        return web.Response(status=204)
+    return json_response(_view(request)(thread))
+
+
+async def copy(request: web.Request) -> web.Response:
+    """Create a thread that stands where another one does."""
+    thread_id = uuid_of(request, "thread")
+    threads = services_of(request).threads
+    source = await threads.find(thread_id, await permit_thread(request, "read"))
+    copy_id = new_random_id()
+    value = {"thread_id": copy_id, "metadata": jsonio.loads(source.metadata), "if_exists": "raise"}
+    scope = await permit(request, "threads", "create", value)
+    view = _view(request)
+    once = await once_of(request, view)
+    made = await threads.copy(source, copy_id, value["metadata"], scope, user_of(request), once)
+    return json_response(view(made))
+
+
+async def prune(request: web.Request) -> web.Response:
+    """Delete threads, or their checkpoints but the latest; those not found are passed over."""
+    body = await read_body(request, ThreadPruneBody)
+    value: dict[str, Any] = {"thread_ids": body.ids()}
+    of_all = await permit(request, "threads", "delete", value)
+    pruned = 0
+    for thread_id in value["thread_ids"]:
+        of_one = await permit(request, "threads", "delete", {"thread_id": thread_id})
+        scope = {"$and": [of_all, of_one]} if of_all else of_one
+        pruned += await services_of(request).threads.prune(thread_id, body.strategy, scope)
+    return json_response({"pruned_count": pruned})
+
+
+async def storage(request: web.Request) -> web.Response:
+    """Tell what a thread takes in the database."""
+    thread_id = uuid_of(request, "thread")
+    scope = await permit_thread(request, "read")
+    space = await services_of(request).threads.space(thread_id, scope)
+    return json_response(space_view(thread_id, space))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -87,37 +141,31 @@ async def delete(request: web.Request) -> web.Response:
 async def search(request: web.Request) -> web.Response:
     """List threads."""
     body = await read_body(request, ThreadSearchBody)
-    where, page, scope = await _permitted(request, body.where(), body.page())
+    where, page, scope = await permit_search(request, "threads", body.where(), body.page())
     found, total = await services_of(request).threads.search(
         where, page, scope, values=body.needs_values, user=user_of(request)
     )
-    rows = thread_list_view(found, body.select, body.extract)
+    rows = thread_list_view(found, body.select, body.extract, names(request, "include"))
     return json_response(rows, headers=page_headers(page, len(found), total))
 
 
 async def count(request: web.Request) -> web.Response:
     """Count threads."""
     body = await read_body(request, ThreadCountBody)
-    where, _, scope = await _permitted(request, body.where(), _UNPAGED)
+    where, _, scope = await permit_search(request, "threads", body.where())
     return json_response(await services_of(request).threads.count(where, scope))
 
 
-async def _permitted(
-    request: web.Request, where: ThreadFilter, page: Page
-) -> tuple[ThreadFilter, Page, Scope]:
-    """Return a search as it is allowed."""
-    value: dict[str, Any] = {
-        "metadata": dict(where.metadata or {}),
-        "values": dict(where.values or {}),
-        "status": where.status,
-        "limit": page.limit,
-        "offset": page.offset,
-    }
-    scope = await permit(request, "threads", "search", value)
-    where = replace(
-        where,
-        metadata=value["metadata"] or None,
-        values=value["values"] or None,
-        status=value["status"],
-    )
-    return where, replace(page, limit=value["limit"], offset=value["offset"]), scope
+def _view(request: web.Request) -> Callable[[Thread], Row]:
+    """Return how this request wants to see a thread."""
+    return partial(thread_view, include=names(request, "include"))
+
+
+def _wants_little(request: web.Request) -> bool:
+    """Tell whether the client does without an answer's body."""
+    return "return=minimal" in request.headers.get("Prefer", "").replace(" ", "").lower()
+
+
+def _wish(value: Mapping[str, Any]) -> TtlWish | None:
+    """Return the TTL that is wished, as auth handlers left it; None leaves that as it is."""
+    return ttl_wish(checked_ttl(value["ttl"])) if "ttl" in value else None

@@ -6,12 +6,13 @@ JSON columns are copied as they stand in the database, never parsed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from lgserve import jsonio
 from lgserve.core.errors import InvalidRequestError
-from lgserve.core.models import Assistant, Json, Run, Thread
+from lgserve.core.models import Assistant, Json, Run, Thread, ThreadSpace
+from lgserve.services.results import end_reason
 
 Row = dict[str, Any]
 
@@ -40,9 +41,27 @@ def assistant_list_view(assistants: Sequence[Assistant], select: Sequence[str]) 
     return [_selected(assistant_view(assistant), select) for assistant in assistants]
 
 
-def thread_view(thread: Thread) -> Row:
-    """Return a thread; one that has not run yet has no `error` and no `interrupts`."""
-    view = {
+def assistant_version_view(version: Assistant) -> Row:
+    """Return an assistant as it was at a version."""
+    return {
+        "assistant_id": version.assistant_id,
+        "version": version.version,
+        "graph_id": version.graph_id,
+        "config": version.config,
+        "context": version.context,
+        "metadata": version.metadata,
+        "created_at": version.created_at,
+        "name": version.name,
+        "description": version.description,
+    }
+
+
+def thread_view(thread: Thread, include: Collection[str] = ()) -> Row:
+    """Return a thread; one that has not run yet has no `error` and no `interrupts`.
+
+    `include` may name `ttl`; a thread that is kept for good has none.
+    """
+    view: Row = {
         "thread_id": thread.thread_id,
         "created_at": thread.created_at,
         "updated_at": thread.updated_at,
@@ -55,14 +74,46 @@ def thread_view(thread: Thread) -> Row:
     if thread.interrupts is not None or thread.error is not None:
         view["error"] = thread.error
         view["interrupts"] = thread.interrupts or _NO_INTERRUPTS
+    ttl = thread.ttl
+    if "ttl" in include and ttl is not None and ttl.expires_at is not None:
+        view["ttl"] = {
+            "strategy": ttl.strategy,
+            "ttl_minutes": ttl.minutes,
+            "expires_at": ttl.expires_at,
+        }
     return view
 
 
+def space_view(thread_id: str, space: ThreadSpace) -> Row:
+    """Return what a thread takes."""
+    channels = space.channels
+    counted = sum(each.count for each in channels.values())
+    size = sum(each.size for each in channels.values())
+    return {
+        "thread_id": thread_id,
+        "total_bytes": space.checkpoints.size + size + space.writes.size,
+        "checkpoints": {"count": space.checkpoints.count, "bytes": space.checkpoints.size},
+        "channel_values": {
+            "count": counted,
+            "bytes": size,
+            "by_channel": {
+                name: {"versions": each.count, "bytes": each.size}
+                for name, each in channels.items()
+            },
+        },
+        "pending_writes": {"count": space.writes.count, "bytes": space.writes.size},
+    }
+
+
 def thread_list_view(
-    threads: Sequence[Thread], select: Sequence[str], extract: Mapping[str, str]
+    threads: Sequence[Thread],
+    select: Sequence[str],
+    extract: Mapping[str, str],
+    include: Collection[str] = (),
 ) -> list[Row]:
     """Return threads, whole or the selected members of each, with what is extracted from them."""
-    return [_thread_row(thread, select, extract) for thread in threads]
+    shown = [*select, *include] if select else select
+    return [_thread_row(thread, shown, extract, include) for thread in threads]
 
 
 def run_view(run: Run) -> Row:
@@ -78,6 +129,7 @@ def run_view(run: Run) -> Row:
         "created_at": run.created_at,
         "updated_at": run.updated_at,
         "langsmith_session_name": None,
+        "cancel_reason": end_reason(run),
     }
 
 
@@ -92,6 +144,7 @@ _RUN_FIELDS = (
     "created_at",
     "updated_at",
     "langsmith_session_name",
+    "cancel_reason",
 )
 
 
@@ -112,8 +165,10 @@ def _selected(view: Row, select: Sequence[str]) -> Row:
     return {name: view[name] for name in view if name in select} if select else view
 
 
-def _thread_row(thread: Thread, select: Sequence[str], extract: Mapping[str, str]) -> Row:
-    row = _selected(thread_view(thread), select)
+def _thread_row(
+    thread: Thread, select: Sequence[str], extract: Mapping[str, str], include: Collection[str]
+) -> Row:
+    row = _selected(thread_view(thread, include), select)
     return {**row, "extracted": _extracted(thread, extract)} if extract else row
 
 

@@ -9,7 +9,9 @@
     ├── NotFoundError               404
     │   └── GraphNotFoundError      404
     ├── ConflictError               409
+    │   └── UnknownInterruptError   409   an answer to nothing that waits for one
     ├── PayloadTooLargeError        413
+    ├── CommandError                400   a command of protocol v2 that cannot be carried out
     ├── UnavailableError            503   starting or stopping; try later
     ├── GraphLoadError              500   the user's graph cannot be imported or built
     ├── StorageError                500   the database refused
@@ -90,10 +92,25 @@ class ConflictError(LgserveError):
     status = 409
 
 
+class UnknownInterruptError(ConflictError):
+    """The resume answers no interrupt that waits for an answer."""
+
+
 class PayloadTooLargeError(LgserveError):
     """The request body is too large."""
 
     status = 413
+
+
+class CommandError(LgserveError):
+    """The command cannot be carried out."""
+
+    status = 400
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        #: A word of protocol v2, as `no_such_interrupt`.
+        self.code = code
 
 
 class UnavailableError(LgserveError):

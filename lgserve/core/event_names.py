@@ -16,7 +16,7 @@ def event_base(name: str) -> str:
 def shown_in(name: str, modes: Sequence[str]) -> bool:
     """Tell whether an event belongs to one of the modes a joining client asked for.
 
-    Errors always do; namespaces do not matter.
+    Errors and the end always do; namespaces do not matter.
     """
     base = event_base(name)
-    return base == "error" or any(LANGGRAPH_MODE.get(mode, mode) == base for mode in modes)
+    return base in ("error", "end") or any(LANGGRAPH_MODE.get(mode, mode) == base for mode in modes)

@@ -43,6 +43,11 @@ def is_system_assistant(assistant_id: str, graph_ids: Iterable[str]) -> bool:
     return any(assistant_id == system_assistant_id(graph_id) for graph_id in graph_ids)
 
 
+def canonical(text: str) -> str:
+    """Return the canonical form of a UUID, and anything else as it stands."""
+    return parse_uuid(text) or text
+
+
 def parse_uuid(text: str) -> str | None:
     """Return the canonical form of a UUID, or None if `text` is not one."""
     try:

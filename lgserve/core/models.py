@@ -7,7 +7,7 @@ from the database to a socket.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         RunStatus,
         SortOrder,
         ThreadStatus,
+        TtlStrategy,
     )
 
 
@@ -47,6 +48,17 @@ class Assistant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadTtl:
+    """How long a thread is kept after its last change, and what happens to it then."""
+
+    strategy: TtlStrategy = "delete"
+    #: None: for good.
+    minutes: float | None
+    #: Known of what is stored.
+    expires_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
     """A conversation's row; `values`, `interrupts` and `error` follow its last settled run."""
 
@@ -64,6 +76,27 @@ class Thread:
     error: Json | None
     #: True if `values` must be read from the latest checkpoint.
     values_in_state: bool = False
+    #: None if nobody said anything: then the project's default applies from the next run on.
+    ttl: ThreadTtl | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """How many there are of something, and the bytes they take."""
+
+    count: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadSpace:
+    """What a thread takes, as stored: each byte counts once; blobs it shares with copies too."""
+
+    #: Checkpoints with their metadata, without values.
+    checkpoints: Space
+    #: Versions of each channel's value.
+    channels: Mapping[str, Space]
+    writes: Space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +147,8 @@ class Settlement:
     checkpoint_id: str | None = None
     #: Delete the run and its checkpoints; the thread keeps what it had before the run.
     rollback: bool = False
+    #: The run was refused before it did anything: the thread stays as it was, whatever the status.
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +176,68 @@ class StreamEvent:
     frame: bytes
 
 
+#: How many numbers of its thread's events a run has (see `0007_event_stream.sql`).
+EVENTS_OF_RUN = 1_000_000_000
+
+
+class ThreadPosition(NamedTuple):
+    """A place in a thread's log: `<epoch>-<seq>` on the wire; all events of a thread sort by it.
+
+    An event of a run has the run's epoch and its own `seq`; the end of the run stands at
+    `(epoch + 1, 0)`; an event of the thread itself has an epoch of its own and `seq` 1.
+    """
+
+    epoch: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadEvent:
+    """What a reader of a thread's log meets: a run begins, says something, ends; or its state.
+
+    `begin` is met on coming to a run, also in its middle, and `end` on leaving it: what is between
+    them is of that run. `run` is then the run as it stands, on `end` with its final status.
+    """
+
+    kind: Literal["begin", "event", "end", "state"]
+    #: Where a reader goes on behind this; None if it has no place in the order (see `state`).
+    position: ThreadPosition | None
+    #: None for `state`.
+    run: Run | None = None
+    #: The frame of `event` and `state`; `end` has none.
+    event: StreamEvent | None = None
+    #: How the run ended; `deleted` if nothing is left of it.
+    status: RunStatus | Literal["deleted"] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """What `wait` and `join` answer: `body` is the JSON document."""
 
     body: Json
     status: RunStatus | Literal["deleted"]
+    #: Why it ended before its graph did: `timeout`, or the reason of its cancel.
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestKey:
+    """The name a client gave to a request that creates something, so that it may repeat it."""
+
+    owner: str
+    name: str
+    #: A digest of all that the request asks for.
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What was answered to a request that named itself."""
+
+    fingerprint: bytes
+    answer: Json
+    #: The run it created, if it created one.
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

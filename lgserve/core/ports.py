@@ -17,22 +17,28 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from lgserve.core.models import (
+    Answered,
     Assistant,
     AssistantFilter,
     Json,
     Page,
+    RequestKey,
     Run,
     RunResult,
     Scope,
     Settlement,
     StreamEvent,
     Thread,
+    ThreadEvent,
     ThreadFilter,
+    ThreadPosition,
+    ThreadSpace,
+    ThreadTtl,
     Totals,
     Waiting,
 )
 from lgserve.core.principals import Action, ApiKey, IncomingRequest, Principal, Resource
-from lgserve.core.vocabulary import CancelAction, RunStatus
+from lgserve.core.vocabulary import CancelAction, RunStatus, TtlStrategy
 
 T = TypeVar("T")
 
@@ -60,6 +66,24 @@ class Assistants(Protocol):
         """Store the assistant as a new version, numbered after the highest, and make it current."""
         ...
 
+    def versions(
+        self, assistant_id: str, metadata: Mapping[str, Any] | None, page: Page, scope: Scope
+    ) -> list[Assistant]:
+        """Return what the assistant was at its versions, newest first.
+
+        Of each, `created_at` and `updated_at` are when that version was made. Those whose metadata
+        does not contain `metadata`, or lies outside the scope, are left out.
+        """
+        ...
+
+    def find_version(self, assistant_id: str, version: int, scope: Scope) -> Assistant | None:
+        """Return one version as `versions` does, or None if there is none in the scope."""
+        ...
+
+    def set_current(self, assistant: Assistant) -> None:
+        """Make the assistant stand as given, `version` included; no version is added or changed."""
+        ...
+
     def delete(self, assistant_id: str) -> None:
         """Remove the assistant and its versions; its runs keep its id."""
         ...
@@ -74,7 +98,13 @@ class Assistants(Protocol):
 
 
 class Threads(Protocol):
-    """Threads; their status is derived from their runs whenever a run changes."""
+    """Threads; their status is derived from their runs whenever a run changes.
+
+    A thread that has a TTL expires when its minutes have passed since its last change, but never
+    while it is busy. One that is to be deleted then is gone in that moment, to every method but
+    `expired` and `delete_expired`, whenever its rows go. A new thread of which nobody says how
+    long it is kept gets the project's default, and so does an old one when a run begins on it.
+    """
 
     def find(self, thread_id: str, scope: Scope) -> Thread | None:
         """Return the thread, or None if there is none in the scope."""
@@ -82,6 +112,55 @@ class Threads(Protocol):
 
     def insert(self, thread: Thread) -> bool:
         """Add the thread; False, and nothing done, if its id is taken."""
+        ...
+
+    def reserve(self, thread: Thread, until: str) -> bool:
+        """Take the id of a thread that is being made; False, and nothing done, if it is taken.
+
+        Until it is published nobody sees it. A reservation that outlives `until` is void.
+        """
+        ...
+
+    def publish(self, thread: Thread) -> bool:
+        """Add a thread whose id is reserved; False, and nothing done, if that is void."""
+        ...
+
+    def copy(self, thread_id: str, into: Thread, until: str) -> bool:
+        """Add a thread with all checkpoints of another one, by their ids, and its state.
+
+        Values, interrupts, error and status are the other's; the bytes of values are shared. The
+        rest is that of `into`, whose id must be new.
+
+        False: runs in flight have come further than where the other one last settled. The copy has
+        its checkpoints, but is only reserved, as by `reserve`: publish it with what they tell.
+        """
+        ...
+
+    def prune(self, thread_id: str, now: str) -> bool:
+        """Remove all checkpoints but the newest of each namespace and what that needs.
+
+        The thread stays as it is; its time begins anew. False, and nothing done, if it is busy.
+        """
+        ...
+
+    def space(self, thread_id: str) -> ThreadSpace:
+        """Return what the thread takes."""
+        ...
+
+    def set_ttl(self, thread_id: str, ttl: ThreadTtl, now: str) -> None:
+        """Set how long the thread is kept and move `updated_at`."""
+        ...
+
+    def adopt_default_ttl(self, thread_id: str) -> None:
+        """Let the project's default say how long the thread is kept, if nobody has said so yet."""
+        ...
+
+    def expired(self, limit: int) -> list[tuple[str, TtlStrategy]]:
+        """Return threads whose time is over and what is to happen to each, longest over first."""
+        ...
+
+    def delete_expired(self, thread_id: str) -> bool:
+        """Remove a thread as `delete` does if its time is over; False if it is not."""
         ...
 
     def set_metadata(self, thread_id: str, metadata: Json, now: str) -> None:
@@ -99,6 +178,14 @@ class Threads(Protocol):
         now: str,
     ) -> None:
         """Record the state the thread stands at, outside of any run."""
+        ...
+
+    def last_epoch(self, thread_id: str) -> int | None:
+        """Return the greatest epoch given to the thread's runs and events; None: no thread."""
+        ...
+
+    def advance_epoch(self, thread_id: str) -> int:
+        """Return a number of milliseconds greater than every epoch of the thread before."""
         ...
 
     def has_checkpoint(self, thread_id: str, namespace: str, checkpoint_id: str) -> bool:
@@ -145,6 +232,21 @@ class Runs(Protocol):
         """Return the thread's pending and running runs, oldest first."""
         ...
 
+    def find_begun(self, thread_id: str) -> Run | None:
+        """Return the thread's run that has been claimed at some time and has not ended."""
+        ...
+
+    def find_by_epoch(self, thread_id: str, epoch: int) -> Run | None:
+        """Return the thread's run with this epoch."""
+        ...
+
+    def next_readable(self, thread_id: str, epoch: int) -> Run | None:
+        """Return the thread's first run from `epoch` on whose log can be read.
+
+        That is one that has begun and not ended, or a resumable one with stored events.
+        """
+        ...
+
     def list_for_thread(
         self,
         thread_id: str,
@@ -155,6 +257,12 @@ class Runs(Protocol):
         offset: int,
     ) -> list[Run]:
         """Return the thread's runs, newest first."""
+        ...
+
+    def count_for_thread(
+        self, thread_id: str, *, status: str | None, metadata: Mapping[str, Any] | None
+    ) -> int:
+        """Return how many runs `list_for_thread` would list without a limit."""
         ...
 
     def search_active(
@@ -238,8 +346,54 @@ class RunEvents(Protocol):
         """Return the highest stored `seq`, 0 if there is none."""
         ...
 
+    def base(self, run_id: str) -> int | None:
+        """Return the number before the run's first event in its thread; None if it has none.
+
+        The thread's events are numbered over all its runs: those of a later run have greater
+        numbers, and each run has `EVENTS_OF_RUN` of its own.
+        """
+        ...
+
+    def place_of(self, thread_id: str, number: int) -> ThreadPosition:
+        """Return where the run begins that a number belongs to, or the next one there is."""
+        ...
+
+    def stored_end(self, thread_id: str) -> ThreadPosition | None:
+        """Return where the stored part of a thread's log ends, None if nothing is stored."""
+        ...
+
+    def last_number(self, thread_id: str) -> int:
+        """Return a number below those of all events to come, and near the last one's."""
+        ...
+
     def delete_before(self, moment: str) -> int:
         """Remove logs of runs that ended before the moment; return how many segments."""
+        ...
+
+
+class RunRequests(Protocol):
+    """What was answered to requests that named themselves, noted with what they created."""
+
+    def find(self, key: RequestKey) -> Answered | None:
+        """Return what was answered to the owner's request of this name, or None."""
+        ...
+
+    def insert(
+        self, key: RequestKey, answer: Json, *, thread_id: str | None, run_id: str | None
+    ) -> None:
+        """Note what is answered; the note goes with the thread, if one is named."""
+        ...
+
+    def keep_result(self, run_id: str, result: RunResult) -> None:
+        """Note what a run came to that is deleted now; nothing happens if it had no name."""
+        ...
+
+    def find_result(self, run_id: str) -> RunResult | None:
+        """Return what such a run came to, or None."""
+        ...
+
+    def delete_before(self, moment: str) -> int:
+        """Remove notes made before the moment; return how many."""
         ...
 
 
@@ -287,6 +441,8 @@ class Transaction(Protocol):
     @property
     def events(self) -> RunEvents: ...  # noqa: D102
     @property
+    def requests(self) -> RunRequests: ...  # noqa: D102
+    @property
     def api_keys(self) -> ApiKeys: ...  # noqa: D102
     @property
     def statistics(self) -> Statistics: ...  # noqa: D102
@@ -333,6 +489,39 @@ class Follower(Protocol):
 
     def close(self) -> None:
         """Stop reading."""
+        ...
+
+
+class ThreadFollower(Protocol):
+    """A reader's place in a thread's log: iterate for batches of what happens, each once.
+
+    Runs come one after the other in the order of their epochs, each from `begin` to `end`; what
+    belongs to one run never stands between another's. Each item has a position; one who follows
+    again from behind the last position seen gets exactly the rest:
+
+    - of resumable runs all of it, after a restart of the server too, until their logs expire;
+    - of other runs what happens while somebody follows; their end, if one had come to them;
+    - of the thread itself (`state`) what happens while somebody follows.
+
+    Runs without anything to read are passed over. A slow reader costs bounded memory: it reads
+    resumable runs from the database, and is cut off if too much of others waits for it.
+    Iteration ends when the thread is gone, never before.
+
+    Raises, from `__anext__`:
+        StorageError: the reader was too slow; events were dropped.
+        UnavailableError: the server stops; come back with the last position.
+    """
+
+    def __aiter__(self) -> AsyncIterator[Sequence[ThreadEvent]]:
+        """Iterate over batches, which are never empty."""
+        ...
+
+    async def __anext__(self) -> Sequence[ThreadEvent]:
+        """Return the next batch; a cancelled call loses nothing."""
+        ...
+
+    def close(self) -> None:
+        """Stop reading; needed, or what is live is kept for this reader."""
         ...
 
 
@@ -392,8 +581,36 @@ class RunStreams(Protocol):
         """Do so with every log: the server stops."""
         ...
 
+    @property
+    def stopped(self) -> bool:
+        """Whether everybody was let go: nothing goes on here."""
+        ...
+
     async def follow(self, run: Run, after: int | None) -> Follower:
         """Return a reader from `after` on (None: from now on) to the end of the run."""
+        ...
+
+    async def follow_thread(self, thread_id: str, after: ThreadPosition | None) -> ThreadFollower:
+        """Return a reader of all runs of a thread, those to come included.
+
+        It begins behind `after`: None is now, within the run that is under way; `(0, 0)` is the
+        first event that is stored; a position the thread has not reached yet counts as now.
+        """
+        ...
+
+    def tell_thread(self, thread_id: str, epoch: int, name: str, frame: bytes) -> None:
+        """Show an event of the thread itself; `epoch` is its own (`Threads.advance_epoch`).
+
+        It has no position if a reader has passed that already: a run was quicker.
+        """
+        ...
+
+    def is_followed(self, thread_id: str) -> bool:
+        """Tell whether anybody follows the thread, so that telling it is worth the while."""
+        ...
+
+    def thread_deleted(self, thread_id: str) -> None:
+        """Hear that a thread was deleted: its followers come to their end."""
         ...
 
     async def wait(self, run: Run) -> RunResult | None:
@@ -432,6 +649,22 @@ class Graphs(Protocol):
         """Return the ids of all configured graphs, those that failed to load included."""
         ...
 
+    def description(self, graph_id: str) -> str | None:
+        """Return the description the config gives of the graph.
+
+        Raises:
+            GraphNotFoundError: no such graph is configured.
+        """
+        ...
+
+    def is_static(self, graph_id: str) -> bool:
+        """Tell whether the graph is the same at each use: what it says of itself can be kept.
+
+        Raises:
+            GraphNotFoundError: no such graph is configured.
+        """
+        ...
+
     def open(
         self,
         graph_id: str,
@@ -448,6 +681,24 @@ class Graphs(Protocol):
             GraphNotFoundError: no such graph is configured.
             GraphLoadError: it is configured but does not load; the message says why.
         """
+        ...
+
+
+class GraphViews(Protocol):
+    """What an opened graph says of itself, as plain JSON values; called on the user loop."""
+
+    def graph_schemas(self, graph_id: str, graph: Any) -> dict[str, Any]:
+        """Return the JSON schemas of the graph; one that cannot be made is null."""
+        ...
+
+    def subgraph_schemas(
+        self, graph: Any, namespace: str | None = None, *, recurse: bool = False
+    ) -> dict[str, Any]:
+        """Return the JSON schemas of the subgraphs by namespace; those of one if it is given."""
+        ...
+
+    async def draw(self, graph: Any, xray: int | bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 - LangGraph's own parameter
+        """Return the nodes and edges; `xray` shows the insides of subgraphs."""
         ...
 
 
@@ -483,6 +734,10 @@ class Checkpointers(Protocol):
 
     def shared(self) -> Any:
         """Return the saver for reads and updates of state."""
+        ...
+
+    def watched(self, look: Callable[[Any], Any]) -> Any:
+        """Return a saver for reads whose lists are of what `look` makes of each checkpoint."""
         ...
 
 

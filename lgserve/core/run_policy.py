@@ -13,9 +13,9 @@ def settled_status(end: Settlement, before: ThreadStatus) -> ThreadStatus:
     """Return the status a thread settles at when a run has ended.
 
     A failed run makes it `error`; work left to do makes it `interrupted`; a run that was rolled
-    back, and one that did nothing, leave it as it was.
+    back or refused, and one that did nothing, leave it as it was.
     """
-    if end.rollback:
+    if end.rollback or end.refused:
         return before
     if end.status in ("error", "timeout"):
         return "error"

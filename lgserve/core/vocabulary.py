@@ -18,6 +18,7 @@ StreamMode = Literal[
     "debug",
     "custom",
 ]
+ThreadStreamMode = Literal["run_modes", "lifecycle", "state_update"]
 CancelAction = Literal["interrupt", "rollback"]
 Durability = Literal["sync", "async", "exit"]
 OnCompletion = Literal["delete", "keep"]
@@ -25,6 +26,7 @@ OnDisconnect = Literal["cancel", "continue"]
 IfExists = Literal["raise", "do_nothing"]
 IfNotExists = Literal["reject", "create"]
 SortOrder = Literal["asc", "desc"]
+TtlStrategy = Literal["delete", "keep_latest"]
 
 #: The version of the reference server whose API this is; clients decide by it what to use.
 API_LEVEL = "0.16.7"

@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from lgserve import jsonio
-from lgserve.core.models import RunResult, Settlement
+from lgserve.core.models import Run, RunResult, Settlement
 from lgserve.engine.executor import Execution, Outcome
 from lgserve.engine.failures import error_object
-from lgserve.services.results import error_result, rolled_back_result
+from lgserve.services.results import DELETED, end_reason, error_result, gone_result
 
 if TYPE_CHECKING:
     from lgserve.core.vocabulary import RunStatus
@@ -50,13 +50,15 @@ def settlement(execution: Execution, outcome: Outcome, reason: str | None) -> Se
         has_next=outcome.has_next,
         checkpoint_id=(saver and saver.checkpoint_id) or outcome.checkpoint_id,
         rollback=reason == "rollback",
+        refused=outcome.refused,
     )
 
 
-def result_of(end: Settlement, outcome: Outcome) -> RunResult:
-    """Return what those who wait for a run are answered."""
-    if end.rollback:
-        return rolled_back_result()
+def result_of(end: Settlement, outcome: Outcome, ended: Run | None) -> RunResult:
+    """Return what those who wait for a run are answered; `ended` is the run with its end."""
+    reason = None if ended is None else ended.cancel_reason if end.rollback else end_reason(ended)
+    if end.rollback or (end.status == "interrupted" and reason == DELETED):
+        return gone_result(reason)
     if end.error is not None:
-        return error_result(end.error, end.status)
-    return RunResult(body=outcome.body, status=end.status)
+        return error_result(end.error, end.status, reason)
+    return RunResult(body=outcome.body, status=end.status, reason=reason)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,13 @@ from uuid import UUID
 from langgraph.errors import GraphDrained
 
 from lgserve import jsonio
+from lgserve.core.errors import UnknownInterruptError
 from lgserve.core.models import EMPTY_OBJECT, EVERYTHING, Json, Run, Scope
 from lgserve.core.principals import Principal
+from lgserve.core.protocol_frames import FLAG, PAUSED
 from lgserve.core.vocabulary import API_LEVEL
+from lgserve.engine.event_protocol import EventTranslator, with_interrupts
+from lgserve.engine.event_run import stream_events
 from lgserve.engine.failures import error_object
 from lgserve.engine.run_input import at_newest, has_begun, run_input
 from lgserve.engine.run_metrics import TokenUsage
@@ -73,6 +78,8 @@ class Outcome:
     details: str | None = None
     #: The checkpoint the thread stands at, where that was looked up.
     checkpoint_id: str | None = None
+    #: It was not begun: the thread stays as it was.
+    refused: bool = False
 
 
 @dataclass(slots=True)
@@ -107,15 +114,25 @@ class RunExecutor:
     trim: Callable[[BaseException], str] = field(default=str)
     #: The scope in which a run's code finds the store, by its user's identity.
     store_scope: Callable[[str], Scope] = field(default=lambda _: EVERYTHING)
+    #: What stands around a run's code, by its user: whoever it calls there knows who calls.
+    around: Callable[[Run, Principal | None], AbstractContextManager[None]] = field(
+        default=lambda _, __: nullcontext()
+    )
 
     async def execute(self, execution: Execution) -> Outcome:
         """Run the graph to its end and return how it ended; never raises for user code."""
+        config = self._config(execution.run, execution.kwargs["config"])
+        user = config["configurable"].get("langgraph_auth_user")
+        with self.around(execution.run, user):
+            return await self._execute(execution, config, user)
+
+    async def _execute(
+        self, execution: Execution, config: dict[str, Any], user: Principal | None
+    ) -> Outcome:
         run = execution.run
         kwargs = execution.kwargs
         self._emit(execution, "metadata", {"run_id": run.run_id, "attempt": run.attempt})
         seen = _Seen()
-        config = self._config(run, kwargs["config"])
-        user = config["configurable"].get("langgraph_auth_user")
         try:
             async with self.graphs.open(
                 run.graph_id,
@@ -126,7 +143,10 @@ class RunExecutor:
                 context=kwargs["context"],
             ) as opened:
                 graph = self._attach(opened, execution, user)
-                return await self._run(graph, config, kwargs, execution, seen)
+                outcome = await self._run(graph, config, kwargs, execution, seen)
+                if kwargs.get(FLAG) and outcome.has_next:
+                    self._emit(execution, PAUSED, {})
+                return outcome
         except asyncio.CancelledError:
             return self._stopped(execution)
         except _USER_ERRORS as exc:
@@ -147,6 +167,8 @@ class RunExecutor:
             return await self._standing(graph, config, execution, seen, self._stopped(execution))
         except GraphDrained:
             return Outcome(kind="drained")
+        except UnknownInterruptError as exc:  # raised by us, before the graph did anything
+            return replace(self._failure(execution, exc), refused=True)
         except _USER_ERRORS as exc:
             failed = self._failure(execution, exc)
             return await self._standing(graph, config, execution, seen, failed)
@@ -172,6 +194,9 @@ class RunExecutor:
             given = await run_input(graph, config, kwargs)
         options = _options(kwargs, execution)
         options["context"] = self.context_for(graph, kwargs["context"])
+        if kwargs.get(FLAG):
+            await _stream_protocol(graph, given, config, options, execution, seen)
+            return
         parts = (
             self._events(graph, given, config, options, execution)
             if "events" in kwargs["stream_mode"]
@@ -288,6 +313,34 @@ def _with_user(run: Run, configurable: Mapping[str, Any]) -> dict[str, Any]:
     if user is not None and run.user is not None:
         user = Principal(jsonio.loads(run.user))
     return {**configurable, "langgraph_auth_user": user}
+
+
+async def _stream_protocol(
+    graph: Any,
+    given: Any,
+    config: dict[str, Any],
+    options: dict[str, Any],
+    execution: Execution,
+    seen: _Seen,
+) -> None:
+    """Stream the events of protocol v2, all of them: its readers choose."""
+    translator = EventTranslator()
+    usage = TokenUsage(execution.run.graph_id)
+
+    def take(event: Mapping[str, Any]) -> None:
+        _check_not_blocked(execution)
+        mode, params = event["method"], event["params"]
+        if mode in ("updates", "values"):
+            chunk = with_interrupts(mode, params)
+            usage.notice(tuple(params["namespace"]), mode, chunk)
+            if not params["namespace"]:
+                _notice(seen, mode, chunk)
+        for name, text in translator.frames(event):
+            execution.events += 1
+            execution.log.append(name, text)
+
+    await stream_events(graph, given, config, options, take)
+    _check_not_blocked(execution)
 
 
 class BlockingError(RuntimeError):

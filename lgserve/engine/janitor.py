@@ -1,4 +1,4 @@
-"""Sweeps what has outlived its time: logs of resumable runs, and expired store items."""
+"""Sweeps what has outlived its time: logs of resumable runs, store items, threads."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from lgserve.core.ports import Clock, Storage
 
 _INTERVAL_SECONDS = 60.0
+#: How long a request that named itself may be repeated.
+_REPEATABLE = timedelta(hours=24)
 
 _log = logging.getLogger("lgserve")
 
 
 class Sweepable(Protocol):
-    """A store whose items may expire."""
+    """A store of what may expire: items, threads."""
 
     def sweep(self) -> Awaitable[int]:
-        """Delete expired items; return how many."""
+        """Remove what has expired; return how much."""
         ...
 
 
@@ -36,27 +38,43 @@ class Janitor:
         clock: Clock,
         log_ttl_seconds: float,
         store_interval_seconds: float = _INTERVAL_SECONDS,
+        *,
+        threads: Sweepable,
+        thread_interval_seconds: float,
     ) -> None:
         self._storage = storage
         self._store = store
         self._clock = clock
         self._log_ttl = timedelta(seconds=log_ttl_seconds)
         self._store_interval = store_interval_seconds
+        self._threads = threads
+        self._thread_interval = thread_interval_seconds
 
     async def run(self) -> None:
         """Sweep now and then, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(_repeat(self.sweep_logs, _INTERVAL_SECONDS))
+            group.create_task(_repeat(self.sweep_requests, _INTERVAL_SECONDS))
             group.create_task(_repeat(self.sweep_store, self._store_interval))
+            group.create_task(_repeat(self.sweep_threads, self._thread_interval))
 
     async def sweep_logs(self) -> None:
         """Delete the logs that nobody may resume any more."""
         ended_before = to_iso(self._clock.now() - self._log_ttl)
         await self._storage.write(lambda tx: tx.events.delete_before(ended_before))
 
+    async def sweep_requests(self) -> None:
+        """Forget requests so old that nobody repeats them any more."""
+        answered_before = to_iso(self._clock.now() - _REPEATABLE)
+        await self._storage.write(lambda tx: tx.requests.delete_before(answered_before))
+
     async def sweep_store(self) -> None:
         """Delete the store items that have expired."""
         await self._store.sweep()
+
+    async def sweep_threads(self) -> None:
+        """Delete the threads whose time is over, or all of their checkpoints but the latest."""
+        await self._threads.sweep()
 
 
 async def _repeat(sweep: Callable[[], Coroutine[None, None, None]], seconds: float) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from langgraph.errors import EmptyInputError
-from langgraph.types import Command, Send
+
+from lgserve.core.errors import UnknownInterruptError
+from lgserve.services.commands import to_command
 
 Config = Mapping[str, Any]
+#: An xxh3 digest of 128 bits.
+_INTERRUPT_ID = re.compile("[0-9a-f]{32}")
 _REFERENCE = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 
 
@@ -17,13 +22,46 @@ async def run_input(graph: Any, config: Config, kwargs: Mapping[str, Any]) -> An
 
     Raises:
         EmptyInputError: the run resumes, and its thread has nothing to resume.
+        UnknownInterruptError: it resumes strictly, and nothing waits for this answer.
     """
     command = kwargs["command"]
     if not command:
         return kwargs["input"]
     if command.get("resume") is not None and await _newest(graph, config) is None:
         raise EmptyInputError("There is nothing to resume: the thread has no checkpoint.")
+    if command.get("resume") is not None and kwargs.get("strict_resume"):
+        check_answers(command["resume"], await graph.aget_state(config))
     return to_command(command)
+
+
+def check_answers(resume: Any, snapshot: Any) -> None:
+    """Refuse an answer that nothing waits for; a graph stopped between nodes waits for any.
+
+    Raises:
+        UnknownInterruptError: no interrupt is open, or not one of those that are answered.
+    """
+    waiting = {
+        interrupt.id
+        for task in snapshot.tasks
+        for interrupt in task.interrupts
+        if task.result is None
+    }
+    if _names_interrupts(resume):
+        if not resume:
+            raise UnknownInterruptError("The resume map names no interrupt")
+        if unknown := sorted(resume.keys() - waiting):
+            raise UnknownInterruptError(f"Unknown or already-consumed interrupt: {unknown[0]}")
+    elif len(waiting) > 1:
+        raise UnknownInterruptError(
+            f"{len(waiting)} interrupts are open: name the ones you answer by their ids"
+        )
+    elif not (waiting or snapshot.next):
+        raise UnknownInterruptError("No interrupt is open: the graph has finished")
+
+
+def _names_interrupts(resume: Any) -> bool:
+    """Tell whether an answer is a map by interrupt ids, as LangGraph tells it."""
+    return isinstance(resume, Mapping) and all(_INTERRUPT_ID.fullmatch(key) for key in resume)
 
 
 async def has_begun(graph: Any, config: Config) -> bool:
@@ -37,26 +75,6 @@ def at_newest(config: Config) -> dict[str, Any]:
     configurable = config["configurable"]
     rest = {name: configurable[name] for name in configurable if name not in _REFERENCE}
     return {**config, "configurable": rest}
-
-
-def to_command(command: Mapping[str, Any]) -> Command[Any]:
-    """Build LangGraph's command from its JSON form."""
-    update = command.get("update")
-    if isinstance(update, list):
-        update = [tuple(pair) if isinstance(pair, list) else pair for pair in update]
-    goto = command.get("goto") or ()
-    targets = goto if isinstance(goto, list) else [goto]
-    return Command(
-        update=update,
-        resume=command.get("resume"),
-        goto=[_target(target) for target in targets] if goto else (),
-    )
-
-
-def _target(target: Any) -> Any:
-    if isinstance(target, Mapping):
-        return Send(target["node"], target.get("input"))
-    return target
 
 
 async def _newest(graph: Any, config: Config) -> Any:

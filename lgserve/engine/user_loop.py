@@ -62,6 +62,25 @@ class Handle(Generic[T]):
             self.future.set_result(task.result())
 
 
+class NodeThreads(ThreadPoolExecutor):
+    """The threads of sync nodes; one that only waits for another run is lent."""
+
+    def lend(self) -> None:
+        """Have a thread more, at once; from any thread."""
+        with _lending:
+            self._max_workers += 1
+        with contextlib.suppress(RuntimeError):  # shut down
+            self.submit(int)  # what is queued gets a thread only when more is submitted
+
+    def take_back(self) -> None:
+        """Have a thread less, as soon as one is idle; from any thread."""
+        with _lending:
+            self._max_workers -= 1
+
+
+_lending = threading.Lock()
+
+
 class UserLoopThread:
     """Runs the user loop; see `lgserve.core.ports.UserLoop`."""
 
@@ -70,7 +89,8 @@ class UserLoopThread:
         concurrency: int,
         new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
     ) -> None:
-        self._concurrency = concurrency
+        #: The pool of sync nodes.
+        self.threads = NodeThreads(concurrency, thread_name_prefix="lgserve-node")
         self._new_loop = new_loop
         self._started = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -124,15 +144,14 @@ class UserLoopThread:
     def _main(self) -> None:
         loop = self._new_loop()
         asyncio.set_event_loop(loop)
-        pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="lgserve-node")
-        loop.set_default_executor(pool)
+        loop.set_default_executor(self.threads)
         self._loop = loop
         loop.call_soon(self._started.set)
         try:
             _run_until_stopped(loop)
             _cancel_all(loop)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            self.threads.shutdown(wait=False, cancel_futures=True)
             loop.close()
 
 

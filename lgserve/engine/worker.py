@@ -17,7 +17,7 @@ from langgraph.runtime import RunControl
 
 from lgserve import jsonio
 from lgserve.core.errors import StorageError
-from lgserve.core.models import EVERYTHING, Json, Run, Settlement
+from lgserve.core.models import EVERYTHING, Run, RunResult, Settlement
 from lgserve.engine.endings import outcome_of, result_of, settlement
 from lgserve.engine.executor import Execution, Outcome, RunExecutor
 from lgserve.engine.failures import error_object
@@ -32,7 +32,13 @@ from lgserve.engine.run_records import (
 from lgserve.engine.stream_modes import frame
 from lgserve.engine.tasks import TaskSet
 from lgserve.metrics import ACTIVE_RUNS
-from lgserve.services.results import error_result
+from lgserve.services.results import (
+    DELETED,
+    error_of,
+    error_result,
+    keep_results,
+    lost_result,
+)
 
 if TYPE_CHECKING:
     from lgserve.core.ports import Checkpointers, Clock, RunStreams, Storage, Transaction
@@ -44,6 +50,9 @@ _log = logging.getLogger("lgserve")
 
 #: Seconds until claiming is tried again after the database refused.
 _RETRY_SECONDS = 1.0
+
+#: Runs that wait for others: more are most likely graphs that call themselves without an end.
+_MOST_LENT = 1000
 
 #: Seconds a stopped run may take to stop; then it is settled and its code is left to itself.
 _STOP_SECONDS = 5.0
@@ -103,6 +112,7 @@ class RunWorker:
         self._tasks = tasks
         self._options = options
         self._free = options.slots
+        self._lent = 0
         self._active: dict[str, _Active] = {}
         self._wake = asyncio.Event()
         self._backlog = True
@@ -131,6 +141,18 @@ class RunWorker:
         if self._backlog:
             self._wake.set()
 
+    def lend(self) -> None:
+        """Let another run have the slot of one that waits for it; lest both wait for ever."""
+        self._lent += 1
+        if self._lent <= _MOST_LENT:
+            self.release()
+
+    def take_back(self) -> None:
+        """Count a slot that was lent as taken again, even if it still is in use."""
+        if self._lent <= _MOST_LENT:
+            self._free -= 1
+        self._lent -= 1
+
     def start(self, run: Run) -> None:
         """Execute a claimed run; from here on it can be stopped."""
         active = self._active[run.run_id] = _Active(run=run)
@@ -152,7 +174,9 @@ class RunWorker:
     async def recover(self) -> list[Run]:
         """Take back what dead owners left; only when no other process uses the database."""
         limit = self._options.max_attempts
-        lost = await self._storage.write(lambda tx: tx.runs.requeue_all_except([], limit))
+        lost = await self._storage.write(
+            lambda tx: keep_results(tx, tx.runs.requeue_all_except([], limit))
+        )
         await self._refresh_settled(lost)
         return lost
 
@@ -237,7 +261,9 @@ class RunWorker:
     async def _take_expired(self) -> None:
         limit = self._options.max_attempts
         with contextlib.suppress(StorageError):  # the next claim will say so
-            lost = await self._storage.write(lambda tx: tx.runs.requeue_expired(limit))
+            lost = await self._storage.write(
+                lambda tx: keep_results(tx, tx.runs.requeue_expired(limit))
+            )
             await self._refresh_settled(lost)
 
     async def _refresh_settled(self, lost: list[Run]) -> None:
@@ -245,16 +271,16 @@ class RunWorker:
         for run in lost:
             if run.status == "pending":
                 continue
-            if run.error is not None:
-                await self._log_error(run, run.error)
+            await self._end_log(run)
             if not run.temporary:
                 await self._state.refresh(run.thread_id, EVERYTHING, error=run.error)
 
-    async def _log_error(self, run: Run, error: Json) -> None:
+    async def _end_log(self, run: Run) -> None:
         """End the log of a run that nobody executes any more."""
-        log = await self._streams.resume(replace(run, resumed=True))
-        log.append(*frame("error", error))
-        await self._streams.close(run.run_id, error_result(error, run.status))
+        if run.error is not None:
+            log = await self._streams.resume(replace(run, resumed=True))
+            log.append(*frame("error", run.error))
+        await self._streams.close(run.run_id, lost_result(run))
 
     def _beat(self) -> None:
         """Keep the leases of what executes, from a thread, whatever the loops do."""
@@ -367,13 +393,16 @@ class RunWorker:
         if active.reason == "timeout" and outcome.kind == "stopped":
             outcome = self._timed_out(execution, outcome)
         await execution.log.flush()
-        end, following = await self._storage.write(
+        end, result, following = await self._storage.write(
             lambda tx: self._finish(tx, execution, outcome, active.reason)
         )
         if outcome.kind == "stopped" and outcome.values is None:
             await self._look_again(run, end)
         count_end(run.graph_id, elapsed_seconds(active.start), end.error)
-        await self._streams.close(run.run_id, result_of(end, outcome))
+        gone = error_of(result) if result.reason == DELETED else None
+        if gone is not None:
+            execution.log.append(*frame("error", gone))
+        await self._streams.close(run.run_id, result)
         record_end(run, active.start, end, outcome, execution.events)
         return following
 
@@ -387,16 +416,19 @@ class RunWorker:
 
     def _finish(
         self, tx: Transaction, execution: Execution, outcome: Outcome, reason: str | None
-    ) -> tuple[Settlement, Run | None]:
+    ) -> tuple[Settlement, RunResult, Run | None]:
         """Settle inside the transaction: by now every checkpoint write has been carried out."""
         run = execution.run
         end = settlement(execution, outcome, reason)
         ended = tx.runs.finish(run.run_id, self._options.owner, end)
         if ended is not None and ended.cancel_action == "rollback":
             end = replace(end, rollback=True)  # it was asked for too late to stop the run
+        result = result_of(end, outcome, ended)
+        if run.temporary and ended is not None:
+            tx.requests.keep_result(run.run_id, result)
         if self._draining:
-            return end, None
-        return end, tx.runs.claim_next(run.thread_id, self._options.owner)
+            return end, result, None
+        return end, result, tx.runs.claim_next(run.thread_id, self._options.owner)
 
     def _timed_out(self, execution: Execution, outcome: Outcome) -> Outcome:
         """Turn a stopped run into a timed-out one, and tell its followers."""

@@ -9,9 +9,11 @@ from typing import Any, TypeAlias
 
 from langgraph.pregel import Pregel
 from langgraph.pregel.protocol import PregelProtocol
-from pydantic import AliasChoices, AliasPath, BaseModel
+from pydantic import AliasChoices, AliasPath, BaseModel, create_model
 from pydantic.fields import FieldInfo
 from typing_extensions import is_typeddict
+
+from lgserve.graphs.typed_dicts import rebuilt, typed_dict_schema
 
 AnyGraph: TypeAlias = Pregel[Any, Any, Any, Any]
 _AnyProtocol: TypeAlias = PregelProtocol[Any, Any, Any, Any]
@@ -26,7 +28,8 @@ def subgraph_schemas(
     graph: AnyGraph, namespace: str | None = None, *, recurse: bool = False
 ) -> dict[str, Any]:
     """Return the JSON schemas of the subgraphs by namespace; none if there is no such namespace."""
-    found = graph.get_subgraphs(namespace=namespace, recurse=recurse)
+    # A namespace may be that of a subgraph of a subgraph: LangGraph goes there only if told to.
+    found = graph.get_subgraphs(namespace=namespace, recurse=recurse or namespace is not None)
     return {name: _schemas(subgraph) for name, subgraph in found}
 
 
@@ -93,15 +96,25 @@ def _aliases(field: FieldInfo) -> list[str]:
 
 
 def _schemas(graph: AnyGraph | _AnyProtocol) -> dict[str, Any]:
-    context_schema = _try(lambda: _context_schema(graph))
-    has_context = getattr(graph, "context_schema", None) is not None
+    context = getattr(graph, "context_schema", None)
+    builder = getattr(graph, "builder", None)
+    context_schema = _or_rebuilt(lambda: _context_schema(graph), context)
     return {
-        "input_schema": _try(graph.get_input_jsonschema),
-        "output_schema": _try(graph.get_output_jsonschema),
+        "input_schema": _or_rebuilt(
+            graph.get_input_jsonschema, getattr(builder, "input_schema", None)
+        ),
+        "output_schema": _or_rebuilt(
+            graph.get_output_jsonschema, getattr(builder, "output_schema", None)
+        ),
         "state_schema": _try(lambda: _state_schema(graph)),
-        "config_schema": context_schema if has_context else {},
+        "config_schema": {} if context is None else context_schema,
         "context_schema": context_schema,
     }
+
+
+def _or_rebuilt(make: Callable[[], dict[str, Any] | None], kind: Any) -> dict[str, Any] | None:
+    """Return a schema; where LangGraph makes none of a TypedDict, that of it rebuilt."""
+    return _try(make) or _try(lambda: typed_dict_schema(kind))
 
 
 def _try(make: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
@@ -128,7 +141,14 @@ def _state_schema(graph: Any) -> dict[str, Any]:
 def _channel_schema(graph: Any, channel: str) -> dict[str, Any]:
     anything = {"default": None, "title": channel.replace("_", " ").title()}
     schema = _try(lambda: _channels_schema(graph, [channel]))
+    schema = schema or _try(lambda: _rebuilt_schema(channel, graph.channels[channel]))
     return schema or {"properties": {channel: anything}, "type": "object"}
+
+
+def _rebuilt_schema(channel: str, kept: Any) -> dict[str, Any]:
+    members: dict[str, Any] = {channel: (rebuilt(kept.UpdateType), None)}
+    model: type[BaseModel] = create_model("Channel", **members)
+    return model.model_json_schema()
 
 
 def _channels_schema(graph: Any, channels: list[str]) -> dict[str, Any]:

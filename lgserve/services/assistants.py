@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from lgserve import jsonio
@@ -20,14 +23,19 @@ from lgserve.core.ids import (
     parse_uuid,
     system_assistant_id,
 )
-from lgserve.core.models import EVERYTHING, Assistant, AssistantFilter, Page, Scope
+from lgserve.core.models import EVERYTHING, Assistant, AssistantFilter, Page, Scope, ThreadFilter
 from lgserve.core.scopes import stamp
+from lgserve.services.idempotency import Once, once_only
 from lgserve.services.merging import mirrored
 
 if TYPE_CHECKING:
+    from lgserve.core.models import Run
     from lgserve.core.ports import Clock, Graphs, Storage, Transaction
     from lgserve.core.vocabulary import IfExists
+    from lgserve.services.cancelling import Canceller
     from lgserve.services.threads import ThreadService
+
+_THREADS_A_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,22 +58,24 @@ class AssistantService:
     graphs: Graphs
     clock: Clock
     threads: ThreadService
+    canceller: Canceller
 
     async def create_system_assistants(self) -> None:
         """Give each graph that has none the assistant its id stands for.
 
-        Those of graphs that the project no longer has go.
+        Those of graphs that the project no longer has go. Lists keep the order of the config.
         """
-        now = to_iso(self.clock.now())
+        now = self.clock.now()
         wanted = [
             _new(
                 system_assistant_id(graph_id),
                 graph_id,
-                now,
+                to_iso(now + timedelta(microseconds=place)),
                 name=graph_id,
                 metadata={"created_by": "system"},
+                description=self.graphs.description(graph_id),
             )
-            for graph_id in self.graphs.ids()
+            for place, graph_id in enumerate(self.graphs.ids())
         ]
         await self.storage.write(lambda tx: _replace_system_assistants(tx, wanted))
 
@@ -98,6 +108,7 @@ class AssistantService:
         description: str | None,
         if_exists: IfExists,
         scope: Scope,
+        once: Once[Assistant] | None = None,
     ) -> Assistant:
         """Create an assistant, or return the one that has this id if `if_exists` allows."""
         self._check_graph(graph_id)
@@ -121,7 +132,7 @@ class AssistantService:
                 raise ConflictError(f"Assistant {wanted.assistant_id} already exists")
             return stored
 
-        return await self.storage.write(work)
+        return await self.storage.write(once_only(work, once))
 
     async def get(self, assistant_id: str, scope: Scope) -> Assistant:
         """Return an assistant."""
@@ -146,20 +157,77 @@ class AssistantService:
 
         return await self.storage.write(work)
 
-    async def delete(
-        self, assistant_id: str, scope: Scope, *, delete_threads: Scope | None
-    ) -> None:
-        """Delete an assistant; also the threads within `delete_threads` that ran it last."""
+    async def versions(
+        self, assistant_id: str, metadata: Mapping[str, Any] | None, page: Page, scope: Scope
+    ) -> list[Assistant]:
+        """Return what an assistant was at its versions, newest first."""
         resolved = self.resolve(assistant_id)
 
-        def work(tx: Transaction) -> None:
+        def work(tx: Transaction) -> list[Assistant]:
             if tx.assistants.find(resolved, scope) is None:
-                raise NotFoundError(f"Assistant with ID {resolved} not found")
-            tx.assistants.delete(resolved)
+                raise NotFoundError(f"Assistant {resolved} not found")
+            return tx.assistants.versions(resolved, metadata, page, scope)
 
-        await self.storage.write(work)
-        if delete_threads is not None:
-            await self.threads.delete_of_assistant(resolved, delete_threads)
+        return await self.storage.read(work)
+
+    async def set_latest(self, assistant_id: str, version: int, scope: Scope) -> Assistant:
+        """Make an assistant again what it was at a version, in everything."""
+        resolved = self.resolve(assistant_id)
+        now = to_iso(self.clock.now())
+
+        def work(tx: Transaction) -> Assistant:
+            stored = tx.assistants.find(resolved, scope)
+            if stored is None:
+                raise NotFoundError(f"Assistant {resolved} not found")
+            chosen = tx.assistants.find_version(resolved, version, scope)
+            if chosen is None:
+                raise NotFoundError(f"Version {version} not found for assistant {resolved}")
+            current = replace(chosen, created_at=stored.created_at, updated_at=now)
+            tx.assistants.set_current(current)
+            return current
+
+        return await self.storage.write(work)
+
+    async def threads_of(self, assistant_id: str) -> list[str]:
+        """Return the ids of the threads whose metadata names the assistant, whoever's they are."""
+        where = ThreadFilter(metadata={"assistant_id": self.resolve(assistant_id)})
+
+        def work(tx: Transaction) -> list[str]:
+            found: list[str] = []
+            while True:  # a page at a time: a row carries its thread's values
+                page = Page(sort_by="thread_id", limit=_THREADS_A_PAGE, offset=len(found))
+                rows = tx.threads.search(where, page, EVERYTHING)
+                found += [thread.thread_id for thread in rows]
+                if len(rows) < _THREADS_A_PAGE:
+                    return found
+
+        return await self.storage.read(work)
+
+    async def delete(
+        self, assistant_id: str, scope: Scope, *, runs: Scope, threads: Mapping[str, Scope]
+    ) -> None:
+        """Delete an assistant, and each of these threads that lies within its scope.
+
+        What still runs of it, on threads within `runs`, is cancelled. All that goes on if the
+        caller is cancelled: nobody could finish it, once the assistant is gone.
+        """
+        work = self._delete(self.resolve(assistant_id), scope, runs, threads)
+        await asyncio.shield(asyncio.ensure_future(work))
+
+    async def _delete(
+        self, assistant_id: str, scope: Scope, runs: Scope, threads: Mapping[str, Scope]
+    ) -> None:
+        def work(tx: Transaction) -> list[Run]:
+            if tx.assistants.find(assistant_id, scope) is None:
+                raise NotFoundError(f"Assistant with ID {assistant_id} not found")
+            tx.assistants.delete(assistant_id)
+            return _cancel_runs(tx, assistant_id, runs)
+
+        for run in await self.storage.write(work):
+            await self.canceller.hurry(run)
+        for thread_id, within in threads.items():
+            with suppress(NotFoundError):
+                await self.threads.delete(thread_id, within)
 
     async def search(
         self, where: AssistantFilter, page: Page, scope: Scope
@@ -188,16 +256,33 @@ class AssistantService:
             )
 
 
+def _cancel_runs(tx: Transaction, assistant_id: str, scope: Scope) -> list[Run]:
+    active = tx.runs.search_active(status=None, thread_id=None, scope=scope)
+    asked = [
+        tx.runs.request_cancel(run.run_id, "interrupt", "assistant deleted")
+        for run in active
+        if run.assistant_id == assistant_id
+    ]
+    return [run for run in asked if run is not None]
+
+
 def _replace_system_assistants(tx: Transaction, wanted: Sequence[Assistant]) -> None:
     made_by_us = AssistantFilter(metadata={"created_by": "system"})
     everything = Page(sort_by="assistant_id", limit=-1)
-    kept = {assistant.assistant_id for assistant in wanted}
+    fresh = {assistant.assistant_id: assistant for assistant in wanted}
     for stored in tx.assistants.search(made_by_us, everything, EVERYTHING):
         is_system = stored.assistant_id == system_assistant_id(stored.graph_id)
-        if is_system and stored.assistant_id not in kept:
+        if is_system and _is_outdated(stored, fresh.get(stored.assistant_id)):
             tx.assistants.delete(stored.assistant_id)
     for assistant in wanted:
         tx.assistants.insert(assistant)
+
+
+def _is_outdated(stored: Assistant, wanted: Assistant | None) -> bool:
+    """Tell whether the config no longer has the graph, or describes it anew and nobody else has."""
+    if wanted is None:
+        return True
+    return stored.version == 1 and stored.description != wanted.description
 
 
 def _new(

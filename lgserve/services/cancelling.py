@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lgserve.core.models import EVERYTHING, Run
-from lgserve.services.results import unstarted_result
+from lgserve.services.following import told_event
+from lgserve.services.results import DELETED, error_of, unstarted_result
 
 if TYPE_CHECKING:
     from lgserve.core.ports import RunStreams, Storage, Transaction, Worker
@@ -34,20 +35,37 @@ class Canceller:
 
         def work(tx: Transaction) -> list[Run]:
             asked = [tx.runs.request_cancel(run_id, action, reason) for run_id in run_ids]
-            return [run for run in asked if run is not None]
+            active = [run for run in asked if run is not None]
+            for run in active:
+                if run.temporary and run.status != "running":
+                    tx.requests.keep_result(run.run_id, unstarted_result(run))
+            return active
 
         cancelled = await self.storage.write(work)
         for run in cancelled:
             await self.hurry(run)
         return cancelled
 
+    async def leave(self, run: Run) -> None:
+        """Cancel a run because its client has gone."""
+        await self.cancel([run.run_id], "interrupt", "disconnect")
+
     async def hurry(self, run: Run) -> None:
         """Carry out a recorded cancel: tell the worker, or those who wait for a pending run."""
         if run.status == "running":
             self.worker.cancel_requested(run)
         else:
-            await self.streams.close(run.run_id, unstarted_result(run))
+            await self._end(run)
             self.worker.run_queued()
+
+    async def _end(self, run: Run) -> None:
+        """Tell those who wait for a pending run; one that goes has no other end to look up."""
+        result = unstarted_result(run)
+        error = error_of(result) if run.cancel_reason == DELETED else None
+        if error is not None:
+            told = told_event("error", error, 0)
+            self.streams.open(run).append(told.name, told.frame)
+        await self.streams.close(run.run_id, result)
 
     async def wait(self, runs: Sequence[Run], seconds: float) -> None:
         """Return when these runs have ended, at most after `seconds`."""
@@ -61,6 +79,10 @@ class Canceller:
         active = await self.storage.lookup(lambda tx: tx.runs.in_flight(thread_id))
         await self._stop([run.run_id for run in active], "interrupt")
 
+    def thread_deleted(self, thread_id: str) -> None:
+        """Have those who follow a thread come to their end, now that it is gone."""
+        self.streams.thread_deleted(thread_id)
+
     async def stop_run(self, run_id: str) -> None:
         """Stop a run that is about to go; its checkpoints go before the next run of its thread."""
         run = await self.storage.lookup(lambda tx: tx.runs.find(run_id, EVERYTHING))
@@ -69,4 +91,4 @@ class Canceller:
 
     async def _stop(self, run_ids: Sequence[str], action: CancelAction) -> None:
         if run_ids:
-            await self.wait(await self.cancel(run_ids, action, "deleted"), _STOP_SECONDS)
+            await self.wait(await self.cancel(run_ids, action, DELETED), _STOP_SECONDS)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lgserve import jsonio
+from lgserve.core import protocol_frames
 from lgserve.core.clock import to_iso
 from lgserve.core.errors import BadRequestError, InvalidRequestError
 from lgserve.core.ids import new_id
@@ -47,6 +48,11 @@ class RunRequest:
     on_completion: OnCompletion = "delete"
     after_seconds: float = 0
     durability: Durability = "async"
+    #: Fail, and leave the thread alone, if the command answers nothing that waits for an answer.
+    strict_resume: bool = False
+    feedback_keys: tuple[str, ...] | None = None
+    #: Its log is written for protocol v2.
+    event_streaming: bool = False
     #: From the `x-request-id` header.
     request_id: str | None = None
     #: The id it gets; None lets the server choose.
@@ -204,6 +210,7 @@ def _kwargs(
     request: RunRequest, config: dict[str, Any], context: dict[str, Any], *, temporary: bool
 ) -> dict[str, Any]:
     """Return what the executor needs, in the reference's shape."""
+    strict = {"strict_resume": True} if request.strict_resume else {}
     return {
         "input": request.input,
         "command": request.command,
@@ -213,10 +220,12 @@ def _kwargs(
         "interrupt_before": request.interrupt_before,
         "interrupt_after": request.interrupt_after,
         "webhook": None,
-        "feedback_keys": None,
+        "feedback_keys": request.feedback_keys,
         "temporary": temporary,
         "subgraphs": request.stream_subgraphs,
         "resumable": request.stream_resumable,
         "checkpoint_during": request.durability != "exit",
         "durability": request.durability,
+        **strict,
+        **({protocol_frames.FLAG: True} if request.event_streaming else {}),
     }

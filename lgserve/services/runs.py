@@ -3,69 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from lgserve import jsonio
-from lgserve.core.clock import to_iso
-from lgserve.core.errors import (
-    BadRequestError,
-    ConflictError,
-    InvalidRequestError,
-    LgserveError,
-    NotFoundError,
-)
-from lgserve.core.ids import is_system_assistant, new_id, parse_uuid, system_assistant_id
+from lgserve.core.errors import NotFoundError
 from lgserve.core.models import (
     EMPTY_OBJECT,
     EVERYTHING,
-    Assistant,
+    Answered,
     Run,
     RunResult,
     Scope,
     StreamEvent,
-    Thread,
 )
-from lgserve.core.scopes import stamp
 from lgserve.core.vocabulary import ACTIVE_RUN_STATUSES
-from lgserve.services.following import LateFollower, told_event
-from lgserve.services.results import error_result, rolled_back_result
-from lgserve.services.run_requests import (
-    PlannedRun,
-    RunRequest,
-    assistant_metadata,
-    check_command,
-    plan_run,
-)
-from lgserve.services.threads import new_thread, thread_not_found
+from lgserve.services.creating import EFFECT_SECONDS, RunCreator, to_its_end
+from lgserve.services.following import EndingFollower, LateFollower, told_event
+from lgserve.services.protocol_logs import readable_log
+from lgserve.services.results import end_reason, error_of, error_result, gone_result
+from lgserve.services.threads import thread_not_found
 
 if TYPE_CHECKING:
-    from lgserve.core.ports import (
-        Clock,
-        Follower,
-        Graphs,
-        RunLog,
-        RunStreams,
-        Storage,
-        Transaction,
-        Worker,
-    )
+    from lgserve.core.ports import Follower, RunLog, RunStreams, Storage, Transaction
     from lgserve.core.vocabulary import CancelAction, RunStatus
     from lgserve.services.cancelling import Canceller
+    from lgserve.services.idempotency import Once
+    from lgserve.services.run_requests import RunRequest
     from lgserve.services.thread_state import ThreadStateService
-
-T = TypeVar("T")
-
-_BUSY = (
-    "Thread is already running a task. Wait for it to finish or choose a different multitask"
-    " strategy."
-)
-_NO_PARENT = "Thread or assistant not found."
-
-#: Seconds in which what was asked to stop should do so, so that the client's next look sees it.
-_EFFECT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,30 +40,60 @@ class RunService:
 
     storage: Storage
     streams: RunStreams
-    worker: Worker
-    graphs: Graphs
-    clock: Clock
+    creator: RunCreator
     canceller: Canceller
     state: ThreadStateService
 
-    async def create(self, thread_id: str | None, request: RunRequest, scope: Scope) -> Run:
+    async def create(
+        self,
+        thread_id: str | None,
+        request: RunRequest,
+        scope: Scope,
+        once: Once[Run] | None = None,
+    ) -> Run:
         """Create a run, started at once if it can be; no thread makes it a stateless one."""
-        run, _ = await self._create(thread_id, request, scope, lambda _: None)
+        run, _ = await self.creator.create(thread_id, request, scope, lambda _: None, once=once)
         return run
 
     async def create_and_wait(
-        self, thread_id: str | None, request: RunRequest, scope: Scope
+        self,
+        thread_id: str | None,
+        request: RunRequest,
+        scope: Scope,
+        once: Once[Run] | None = None,
     ) -> tuple[Run, asyncio.Future[RunResult]]:
         """Create a run; its result comes with the future."""
-        return await self._create(thread_id, request, scope, lambda log: log.result)
+        return await self.creator.create(
+            thread_id, request, scope, lambda log: log.result, once=once
+        )
 
     async def create_and_follow(
-        self, thread_id: str | None, request: RunRequest, scope: Scope
-    ) -> tuple[Run, Follower]:
-        """Create a run and read its log from the first event on."""
-        return await self._create(
-            thread_id, request, scope, lambda log: log.subscribe(0), lambda it: it.close()
+        self,
+        thread_id: str | None,
+        request: RunRequest,
+        scope: Scope,
+        once: Once[Run] | None = None,
+    ) -> tuple[Run, Follower, asyncio.Future[RunResult]]:
+        """Create a run and read its log from the first event on; its result comes with the future.
+
+        A run that may be asked for again keeps its log, so that it can be read from the start.
+        """
+        if once is not None:
+            request = replace(request, stream_resumable=True)
+
+        def attach(log: RunLog) -> tuple[Follower, asyncio.Future[RunResult]]:
+            return log.subscribe(0), log.result
+
+        run, (follower, result) = await self.creator.create(
+            thread_id, request, scope, attach, lambda attached: attached[0].close(), once
         )
+        return run, follower, result
+
+    async def create_many(
+        self, wanted: Sequence[tuple[RunRequest, Scope]], once: Once[list[Run]] | None = None
+    ) -> list[Run]:
+        """Create stateless runs: all of them, or none if one cannot be; the error says which."""
+        return await self.creator.create_many(wanted, once)
 
     async def get(self, thread_id: str | None, run_id: str, scope: Scope) -> Run:
         """Return a run; a `thread_id` must be that of its thread."""
@@ -117,15 +113,16 @@ class RunService:
         metadata: Mapping[str, Any] | None,
         limit: int,
         offset: int,
-    ) -> list[Run]:
-        """Return a thread's runs, newest first."""
+    ) -> tuple[list[Run], int]:
+        """Return a thread's runs, newest first, and how many there are in all."""
 
-        def work(tx: Transaction) -> list[Run] | None:
+        def work(tx: Transaction) -> tuple[list[Run], int] | None:
             if tx.threads.find(thread_id, scope) is None:
                 return None
-            return tx.runs.list_for_thread(
+            found = tx.runs.list_for_thread(
                 thread_id, status=status, metadata=metadata, limit=limit, offset=offset
             )
+            return found, tx.runs.count_for_thread(thread_id, status=status, metadata=metadata)
 
         found = await self.storage.read(work)
         if found is None:
@@ -148,37 +145,64 @@ class RunService:
 
     async def follow(self, run: Run, after: int | None, modes: Sequence[str]) -> Follower:
         """Return a reader of a run's log; one who comes too late for it is told the run's end."""
-        events = await self.streams.follow(run, after)
+        events = readable_log(run, await self.streams.follow(run, after))
         if after is not None and run.resumable:
             return events  # who has come to the end of the log has seen how the run ended
-        return LateFollower(events, lambda: self._ending(run.run_id, modes))
+        return LateFollower(events, lambda: self._ending(run, modes))
+
+    async def follow_again(self, run: Run) -> Follower:
+        """Return a reader of a run's whole log, or of what is left of it."""
+        events = readable_log(run, await self.streams.follow(run, 0))
+        return LateFollower(events, lambda: self._ending(run, ()))
+
+    def tell_end(self, run: Run, events: Follower, result: Awaitable[RunResult]) -> Follower:
+        """Return a reader that is also told how the run ended, when it has."""
+        return EndingFollower(events, run.run_id, result)
+
+    async def created_before(self, answered: Answered) -> Run:
+        """Return the run that a repeated request created; it may have been deleted since."""
+        created = jsonio.loads(answered.answer)
+        run_id = created["run_id"]
+        found = await self.storage.lookup(lambda tx: tx.runs.find(run_id, EVERYTHING))
+        return found if found is not None else _deleted(created)
 
     async def past_result(self, run: Run) -> RunResult:
         """Return what a run that has ended came to: its own result, not its thread's of today."""
-        run_id = run.run_id
-        ended = await self.storage.lookup(lambda tx: tx.runs.find(run_id, EVERYTHING))
+        ended, kept = await self._ended(run.run_id)
         if ended is None:
-            return rolled_back_result()
+            return kept or gone_result()
+        reason = end_reason(ended)
         if ended.error is not None:
-            return error_result(ended.error, ended.status)
-        if ended.checkpoint_id is None:
-            return RunResult(body=EMPTY_OBJECT, status=ended.status)
-        body = await self.state.result_body(ended)
-        return RunResult(body=body, status=ended.status)
+            return error_result(ended.error, ended.status, reason)
+        body = EMPTY_OBJECT
+        if ended.checkpoint_id is not None:
+            body = await self.state.result_body(ended)
+        return RunResult(body=body, status=ended.status, reason=reason)
 
-    async def _ending(self, run_id: str, modes: Sequence[str]) -> list[StreamEvent]:
+    async def _ended(self, run_id: str) -> tuple[Run | None, RunResult | None]:
+        """Return a run as it is stored, or what was kept of one that is gone."""
+
+        def work(tx: Transaction) -> tuple[Run | None, RunResult | None]:
+            found = tx.runs.find(run_id, EVERYTHING)
+            return found, tx.requests.find_result(run_id) if found is None else None
+
+        return await self.storage.lookup(work)
+
+    async def _ending(self, run: Run, modes: Sequence[str]) -> list[StreamEvent]:
         """Return the events that tell how a run ended: its last values and its error."""
-        run, seq = await self.storage.lookup(
-            lambda tx: (tx.runs.find(run_id, EVERYTHING), tx.events.last_seq(run_id))
-        )
-        if run is None or is_active(run):
+        run_id = run.run_id
+        ended, kept = await self._ended(run_id)
+        if ended is None:
+            return _told(run, kept) if kept is not None else []
+        if is_active(ended):
             return []
+        seq = await self.storage.lookup(lambda tx: tx.events.last_seq(run_id))
         events: list[StreamEvent] = []
-        wanted = modes or jsonio.loads(run.kwargs)["stream_mode"]
-        if "values" in wanted and run.checkpoint_id is not None:
-            events.append(told_event("values", await self.state.result_body(run), seq))
-        if run.error is not None:
-            events.append(told_event("error", run.error, seq))
+        wanted = modes or jsonio.loads(ended.kwargs)["stream_mode"]
+        if "values" in wanted and ended.checkpoint_id is not None:
+            events.append(told_event("values", await self.state.result_body(ended), seq))
+        if ended.error is not None:
+            events.append(told_event("error", ended.error, seq))
         return events
 
     async def cancel(
@@ -188,18 +212,19 @@ class RunService:
         action: CancelAction,
         scope: Scope,
         *,
+        reason: str | None,
         wait: bool,
     ) -> Run:
         """Stop a run; returns when it has stopped, or, without `wait`, soon."""
         run = await self.storage.lookup(lambda tx: tx.runs.find(run_id, scope))
         if run is None or (thread_id is not None and run.thread_id != thread_id):
             raise NotFoundError("No runs found to cancel.")
-        await self._cancel([run_id], action, wait=wait)
+        await self._cancel([run_id], action, reason, wait=wait)
         return run
 
     async def leave(self, run: Run) -> None:
         """Cancel a run because its client has gone, even if the caller is cancelled too."""
-        await _to_its_end(self.canceller.cancel([run.run_id], "interrupt", "disconnect"))
+        await to_its_end(self.canceller.leave(run))
 
     async def cancel_many(
         self,
@@ -208,6 +233,7 @@ class RunService:
         run_ids: Sequence[str] | None,
         status: RunStatus | None,
         action: CancelAction,
+        reason: str | None,
         scope: Scope,
     ) -> None:
         """Stop active runs: the named ones, or all with a status, of one thread or of all."""
@@ -217,177 +243,45 @@ class RunService:
         chosen = [run.run_id for run in found if run_ids is None or run.run_id in run_ids]
         if not chosen:
             raise NotFoundError("No runs found to cancel.")
-        await self._cancel(chosen, action, wait=False)
+        await self._cancel(chosen, action, reason, wait=False)
 
-    async def _cancel(self, run_ids: Sequence[str], action: CancelAction, *, wait: bool) -> None:
-        cancelled = await self.canceller.cancel(run_ids, action, "user")
+    async def _cancel(
+        self, run_ids: Sequence[str], action: CancelAction, reason: str | None, *, wait: bool
+    ) -> None:
+        cancelled = await self.canceller.cancel(run_ids, action, reason or "user")
         if not cancelled:
             raise NotFoundError(
                 "No matching runs to cancel. Please verify the thread ID and run IDs are correct,"
                 " and the runs haven't been deleted or completed."
             )
-        await self.canceller.wait(cancelled, 3600.0 if wait else _EFFECT_SECONDS)
-
-    async def _create(
-        self,
-        thread_id: str | None,
-        request: RunRequest,
-        scope: Scope,
-        attach: Callable[[RunLog], T],
-        detach: Callable[[T], None] = lambda _: None,
-    ) -> tuple[Run, T]:
-        """Create a run, come what may of the caller: a claimed run must be started."""
-        creating = asyncio.ensure_future(self._create_now(thread_id, request, scope, attach))
-        try:
-            return await asyncio.shield(creating)
-        except asyncio.CancelledError:
-            await _to_its_end(self._abandon(creating, request, detach))
-            raise
-
-    async def _abandon(
-        self,
-        creating: asyncio.Future[tuple[Run, T]],
-        request: RunRequest,
-        detach: Callable[[T], None],
-    ) -> None:
-        """Let go of a run whose client left while it was being made."""
-        with contextlib.suppress(LgserveError):  # then there is no run
-            run, attached = await creating
-            detach(attached)
-            if request.on_disconnect == "cancel":
-                await self.leave(run)
-
-    async def _create_now(
-        self,
-        thread_id: str | None,
-        request: RunRequest,
-        scope: Scope,
-        attach: Callable[[RunLog], T],
-    ) -> tuple[Run, T]:
-        """Insert and claim the run in one transaction; `attach` gets its log before it starts."""
-        assistant_id = self._resolve(request.assistant_id)
-        check_command(request.command, stateless=thread_id is None)
-        owner = self.worker.reserve()
-        try:
-            run, replaced = await self.storage.write(
-                lambda tx: self._insert(tx, thread_id, assistant_id, request, scope, owner)
-            )
-        except BaseException:
-            if owner is not None:
-                self.worker.release()
-            raise
-        attached = attach(self.streams.open(run))
-        if run.status == "running":
-            self.worker.start(run)
-        else:
-            if owner is not None:
-                self.worker.release()
-            self.worker.run_queued()
-        for other in replaced:
-            await self.canceller.hurry(other)
-        await self.canceller.wait(replaced, _EFFECT_SECONDS)
-        return run, attached
-
-    def _insert(
-        self,
-        tx: Transaction,
-        thread_id: str | None,
-        assistant_id: str,
-        request: RunRequest,
-        scope: Scope,
-        owner: str | None,
-    ) -> tuple[Run, list[Run]]:
-        """Do all of a creation that needs the database; return the run and those it replaces."""
-        readable = scope if request.assistant_scope is None else request.assistant_scope
-        assistant = tx.assistants.find(assistant_id, readable) or self._system(tx, assistant_id)
-        if assistant is None:
-            raise NotFoundError(_NO_PARENT)
-        now = self.clock.now()
-        thread = self._thread(tx, thread_id, assistant, request, scope)
-        _check_checkpoint(tx, thread.thread_id, request.checkpoint)
-        _check_resumable(thread, request)
-        replaced = _make_way(tx, thread, request)
-        plan = plan_run(request, assistant, thread, now, stateless=thread_id is None)
-        return _inserted(tx, plan, owner), replaced
-
-    def _thread(
-        self,
-        tx: Transaction,
-        thread_id: str | None,
-        assistant: Assistant,
-        request: RunRequest,
-        scope: Scope,
-    ) -> Thread:
-        """Return the run's thread, made if it is stateless or the request allows it."""
-        if thread_id is not None:
-            found = tx.threads.find(thread_id, scope)
-            if found is not None:
-                return found
-            if request.if_not_exists != "create":
-                raise NotFoundError(_NO_PARENT)
-        of_config = request.config.get("metadata") or {}
-        given = {**assistant_metadata(assistant), **of_config, **request.metadata}
-        metadata = {**given, **stamp(scope)}
-        made = new_thread(thread_id or new_id(), metadata, to_iso(self.clock.now()))
-        if not tx.threads.insert(made):
-            raise NotFoundError(_NO_PARENT)
-        return made
-
-    def _system(self, tx: Transaction, assistant_id: str) -> Assistant | None:
-        """Return a system assistant: it belongs to nobody and everybody may run it."""
-        if not is_system_assistant(assistant_id, self.graphs.ids()):
-            return None
-        return tx.assistants.find(assistant_id, {"created_by": "system"})
-
-    def _resolve(self, assistant_id: str) -> str:
-        found = parse_uuid(assistant_id)
-        if found is not None:
-            return found
-        known = self.graphs.ids()
-        if assistant_id in known:
-            return system_assistant_id(assistant_id)
-        raise InvalidRequestError(
-            f"Invalid assistant: '{assistant_id}'. Must be either:\n- A valid assistant UUID, or\n"
-            f"- One of the registered graphs: {', '.join(known)}"
-        )
+        await self.canceller.wait(cancelled, 3600.0 if wait else EFFECT_SECONDS)
 
 
-async def _to_its_end(work: Coroutine[Any, Any, object]) -> None:
-    """Carry something out, even if who awaits it is cancelled meanwhile (again)."""
-    await asyncio.shield(asyncio.ensure_future(work))
+def _told(run: Run, result: RunResult) -> list[StreamEvent]:
+    """Return the log of a run of which nothing but the result is left."""
+    error = error_of(result)
+    name, data = ("values", result.body) if error is None else ("error", error)
+    begun = jsonio.dumps({"run_id": run.run_id, "attempt": 1})
+    return [told_event("metadata", begun, 1), told_event(name, data, 2)]
 
 
-def _check_checkpoint(tx: Transaction, thread_id: str, checkpoint: Mapping[str, Any]) -> None:
-    checkpoint_id = checkpoint.get("checkpoint_id")
-    namespace = checkpoint.get("checkpoint_ns") or ""
-    if checkpoint_id and not tx.threads.has_checkpoint(thread_id, namespace, checkpoint_id):
-        raise NotFoundError(f"Checkpoint {checkpoint_id} not found")
-
-
-def _check_resumable(thread: Thread, request: RunRequest) -> None:
-    """Refuse to resume where nothing has ever run: LangGraph would start without input."""
-    resumes = (request.command or {}).get("resume") is not None
-    if resumes and thread.interrupts is None and thread.status != "busy":
-        raise BadRequestError("There is nothing to resume: the thread has not run yet.")
-
-
-def _make_way(tx: Transaction, thread: Thread, request: RunRequest) -> list[Run]:
-    """Apply the multitask strategy; return the runs that were asked to stop."""
-    strategy = request.multitask_strategy
-    if strategy == "enqueue" or thread.status != "busy":
-        return []
-    active = tx.runs.in_flight(thread.thread_id)
-    if not active:
-        return []
-    if strategy == "reject":
-        raise ConflictError(_BUSY)
-    asked = [tx.runs.request_cancel(run.run_id, strategy, strategy) for run in active]
-    return [run for run in asked if run is not None]
-
-
-def _inserted(tx: Transaction, plan: PlannedRun, owner: str | None) -> Run:
-    return tx.runs.insert(
-        plan.run, config=plan.thread_config, metadata=plan.thread_metadata, owner=owner
+def _deleted(created: Mapping[str, Any]) -> Run:
+    """Return a run that is gone, as far as the answer to its creation tells of it."""
+    moment = created["created_at"]
+    return Run(
+        run_id=created["run_id"],
+        thread_id=created["thread_id"],
+        assistant_id=created["assistant_id"],
+        graph_id="",
+        status="interrupted",
+        metadata=jsonio.dumps(created["metadata"]),
+        kwargs=jsonio.dumps(created["kwargs"]),
+        multitask_strategy=created["multitask_strategy"],
+        created_at=moment,
+        updated_at=moment,
+        due_at=moment,
+        attempt=1,
+        epoch=0,
     )
 
 

@@ -113,3 +113,14 @@ def updated_view(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _error_text(error: Any) -> str:
     return error if isinstance(error, str) else repr(error)
+
+
+def as_updates(values: Any) -> Any:
+    """Return values as LangGraph takes them; a list of pairs arrives as a list of lists."""
+    if isinstance(values, list) and values and all(_is_pair(item) for item in values):
+        return [tuple(item) for item in values]
+    return values
+
+
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, list) and len(item) == 2 and isinstance(item[0], str)

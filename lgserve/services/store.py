@@ -143,11 +143,16 @@ class StoreService:
 
 
 def _checked(namespace: Sequence[str]) -> Namespace:
-    for label in namespace:
-        if "\x00" in label:
-            raise InvalidRequestError("namespace: a label must not hold NUL characters")
-        if not label or "." in label:
-            raise InvalidRequestError(
-                f"Namespace label '{label}' must be a non-empty string without periods"
-            )
+    for index, label in enumerate(namespace):
+        if wrong := wrong_label(label):
+            raise InvalidRequestError(f"namespace[{index}]: {wrong}")
     return tuple(namespace)
+
+
+def wrong_label(label: str) -> str | None:
+    """Return what is wrong with a namespace's label, if anything is."""
+    if "\x00" in label:
+        return "a label must not hold NUL characters"
+    if not label or "." in label:
+        return f"Namespace label '{label}' must be a non-empty string without periods"
+    return None

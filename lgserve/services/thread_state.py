@@ -24,7 +24,9 @@ from lgserve.core.errors import (
 )
 from lgserve.core.models import EVERYTHING, Json, Run, Scope, Thread
 from lgserve.core.principals import Principal
+from lgserve.services.histories import for_history, states_of
 from lgserve.services.state_view import (
+    as_updates,
     empty_view,
     interrupts_by_task,
     selected,
@@ -34,11 +36,21 @@ from lgserve.services.state_view import (
 from lgserve.services.thread_holds import ThreadHolds
 
 if TYPE_CHECKING:
-    from lgserve.core.ports import Checkpointers, Clock, Graphs, Storage, Transaction, UserLoop
+    from lgserve.core.ports import (
+        Checkpointers,
+        Clock,
+        Graphs,
+        RunStreams,
+        Storage,
+        Transaction,
+        UserLoop,
+    )
 
 T = TypeVar("T")
 
 _log = logging.getLogger("lgserve")
+
+_STATE_UPDATE = b'event: state_update\r\ndata: {"state":%b,"thread_id":"%b"}\r\n'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +72,7 @@ class ThreadStateService:
     """Reads and updates of state and history."""
 
     storage: Storage
+    streams: RunStreams
     graphs: Graphs
     checkpointers: Checkpointers
     store: Any
@@ -119,9 +132,8 @@ class ThreadStateService:
 
         async def work() -> Json:
             async with self._graph(thread, config, "threads.read", user) as graph:
-                states = graph.aget_state_history(
-                    config, filter=metadata, before=earlier, limit=limit
-                )
+                reading = for_history(graph, self.checkpointers.watched)
+                states = states_of(reading, config, metadata=metadata, before=earlier, limit=limit)
                 return await _of_subgraph(_encoded(states, select))
 
         return await self.user_loop.run(work)
@@ -161,10 +173,11 @@ class ThreadStateService:
         await self._check_checkpoint(thread_id, update.checkpoint)
         config = thread_config(thread_id, update.checkpoint)
         config["configurable"]["graph_id"] = graph_id  # goes into the checkpoint's metadata
+        followed = self.streams.is_followed(thread_id)
 
-        async def work() -> tuple[Json, Json, Json, bool]:
+        async def work() -> tuple[Json, Json, Json, bool, Json | None]:
             async with self._graph(thread, config, "threads.update", user) as graph:
-                values = _as_updates(update.values)
+                values = as_updates(update.values)
                 new = await _user_errors(graph.aupdate_state(config, values, update.as_node))
                 snapshot = await graph.aget_state(thread_config(thread_id, {}))
                 return (
@@ -172,10 +185,14 @@ class ThreadStateService:
                     jsonio.dumps_wire(snapshot.values),
                     jsonio.dumps_wire(interrupts_by_task(snapshot)),
                     bool(snapshot.next),
+                    jsonio.dumps_wire(state_view(snapshot)) if followed else None,
                 )
 
-        reply, values, interrupts, has_next = await self.user_loop.run(work)
-        await self._settle(thread_id, values, interrupts, None, has_next=has_next)
+        reply, values, interrupts, has_next, state = await self.user_loop.run(work)
+        epoch = await self._settle(thread_id, values, interrupts, None, has_next=has_next)
+        if state is not None:
+            frame = _STATE_UPDATE % (state, thread_id.encode())
+            self.streams.tell_thread(thread_id, epoch, "state_update", frame)
         return reply
 
     async def refresh(self, thread_id: str, scope: Scope, error: Json | None = None) -> None:
@@ -233,6 +250,12 @@ class ThreadStateService:
 
         return await self.user_loop.run(work)
 
+    def opened(
+        self, thread: Thread, access_context: str, user: Principal | None
+    ) -> AbstractAsyncContextManager[Any]:
+        """Enter a thread's graph, attached to what is stored, on the user loop."""
+        return self._graph(thread, thread_config(thread.thread_id, {}), access_context, user)
+
     def _graph(
         self,
         thread: Thread,
@@ -289,10 +312,11 @@ class ThreadStateService:
         error: Json | None,
         *,
         has_next: bool,
-    ) -> None:
+    ) -> int:
+        """Record where the thread stands; return the place of that in its log."""
         now = to_iso(self.clock.now())
 
-        def work(tx: Transaction) -> None:
+        def work(tx: Transaction) -> int:
             tx.threads.settle(
                 thread_id,
                 has_next=has_next,
@@ -301,8 +325,9 @@ class ThreadStateService:
                 error=error,
                 now=now,
             )
+            return tx.threads.advance_epoch(thread_id)
 
-        await self.storage.write(work)
+        return await self.storage.write(work)
 
 
 def stored_user(configurable: Mapping[str, Any]) -> Principal | None:
@@ -358,17 +383,6 @@ async def _of_subgraph(read: Awaitable[T]) -> T:
 
 def _named(runs: Sequence[Run]) -> str:
     return ", ".join(f"{run.run_id} ({run.status})" for run in runs)
-
-
-def _as_updates(values: Any) -> Any:
-    """Return values as LangGraph takes them; a list of pairs arrives as a list of lists."""
-    if isinstance(values, list) and values and all(_is_pair(item) for item in values):
-        return [tuple(item) for item in values]
-    return values
-
-
-def _is_pair(item: Any) -> bool:
-    return isinstance(item, list) and len(item) == 2 and isinstance(item[0], str)
 
 
 async def _user_errors(update: Awaitable[T]) -> T:

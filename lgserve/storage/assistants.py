@@ -10,9 +10,18 @@ from lgserve.storage.filters import Where, order_and_page
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
+
+#: SQLite's integers end here.
+_HIGHEST = 2**63 - 1
 
 _COLUMNS = (
     "assistant_id, graph_id, config, context, metadata, name, created_at, updated_at, version,"
+    " description"
+)
+#: Those of a version, as the assistant stood at it.
+_VERSION_COLUMNS = (
+    "assistant_id, graph_id, config, context, metadata, name, created_at, created_at, version,"
     " description"
 )
 _ORDER = {
@@ -58,23 +67,51 @@ class SqliteAssistants:
             (assistant.assistant_id,),
         ).fetchone()
         new = replace(assistant, version=(highest or 0) + 1)
+        self.set_current(new)
+        self._insert_version(new)
+        return new
+
+    def versions(
+        self, assistant_id: str, metadata: Mapping[str, Any] | None, page: Page, scope: Scope
+    ) -> list[Assistant]:
+        """Return what the assistant was at its versions, newest first."""
+        clause = _versions_of(assistant_id, scope)
+        clause.add_contains("metadata", metadata)
+        rows = self._db.execute(
+            f"SELECT {_VERSION_COLUMNS} FROM assistant_versions{clause.sql}"
+            f" ORDER BY version DESC LIMIT {int(page.limit)} OFFSET {int(page.offset)}",
+            clause.parameters,
+        )
+        return [_assistant(row) for row in rows]
+
+    def find_version(self, assistant_id: str, version: int, scope: Scope) -> Assistant | None:
+        """Return one version, or None."""
+        if not 0 < version <= _HIGHEST:
+            return None
+        clause = _versions_of(assistant_id, scope)
+        clause.add("version = ?", version)
+        row = self._db.execute(
+            f"SELECT {_VERSION_COLUMNS} FROM assistant_versions{clause.sql}", clause.parameters
+        ).fetchone()
+        return None if row is None else _assistant(row)
+
+    def set_current(self, assistant: Assistant) -> None:
+        """Make the assistant stand as given."""
         self._db.execute(
             "UPDATE assistants SET graph_id = ?, config = ?, context = ?, metadata = ?, name = ?,"
             " updated_at = ?, version = ?, description = ? WHERE assistant_id = ?",
             (
-                new.graph_id,
-                new.config,
-                new.context,
-                new.metadata,
-                new.name,
-                new.updated_at,
-                new.version,
-                new.description,
-                new.assistant_id,
+                assistant.graph_id,
+                assistant.config,
+                assistant.context,
+                assistant.metadata,
+                assistant.name,
+                assistant.updated_at,
+                assistant.version,
+                assistant.description,
+                assistant.assistant_id,
             ),
         )
-        self._insert_version(new)
-        return new
 
     def delete(self, assistant_id: str) -> None:
         """Remove the assistant and its versions."""
@@ -114,6 +151,12 @@ class SqliteAssistants:
                 assistant.updated_at,
             ),
         )
+
+
+def _versions_of(assistant_id: str, scope: Scope) -> Where:
+    clause = Where(["assistant_id = ?"], [assistant_id])
+    clause.add_scope("metadata", scope)
+    return clause
 
 
 def _where(wanted: AssistantFilter, scope: Scope) -> Where:

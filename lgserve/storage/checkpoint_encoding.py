@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +21,9 @@ from lgserve.storage.checkpoint_rows import (
     NewValue,
     Place,
     WriteRow,
+    find_plain,
     pack_versions,
+    unpack_versions,
 )
 
 #: Text and bytes of at most this length stand in the checkpoint's row.
@@ -70,6 +73,30 @@ def encode_values(
         for channel, version in new_versions.items()
         if channel in values and not (_is_small(values[channel]) and channel in versions)
     ]
+
+
+def encode_left_behind(
+    connection: sqlite3.Connection,
+    *,
+    serde: SerializerProtocol,
+    row: CheckpointRow,
+    left: set[str],
+) -> list[NewValue]:
+    """Encode values of channels that only the parent's row has.
+
+    A graph that runs on a thread of another one keeps the versions of channels it does not know,
+    but not their values.
+    """
+    parent = find_plain(connection, (row.thread_id, row.checkpoint_ns), row.parent_id or "")
+    if parent is None:
+        return []
+    versions, inline, kind, data = parent
+    now, _ = unpack_versions(row.versions)
+    kept = [each for each in inline if each in left and versions[each] == now[each]]
+    if not kept:
+        return []
+    values = serde.loads_typed((kind, data))["channel_values"]
+    return [NewValue(each, now[each], *_dump(serde, values[each], each)) for each in kept]
 
 
 def encode_writes(

@@ -96,7 +96,9 @@ class CheckpointReader:
 
     def __init__(self, serde: SerializerProtocol) -> None:
         self._serde = serde
-        self._stored: dict[tuple[Place, str, Version], _Stored | None] = {}
+        #: Pairs of channel and version that were asked for, and where the values of some are.
+        self._known: dict[Place, set[tuple[str, Version]]] = {}
+        self._stored: dict[Place, dict[str, dict[Version, _Stored]]] = {}
         self._decoded: dict[tuple[Place, str], _Decoded] = {}
         self._bytes = 0
 
@@ -141,10 +143,12 @@ class CheckpointReader:
         """Decode rows until they are enough for a page; at least one."""
         decoded = [(row, *unpack_versions(row.versions)) for row in rows]
         self._locate(connection, decoded)
+        writes = _stored_writes(connection, rows)
         tuples: list[CheckpointTuple] = []
         self._bytes = 0
         for row, versions, inline in decoded:
-            tuples.append(self._tuple(connection, row, versions, inline))
+            mine = writes.get(row[:3], ())
+            tuples.append(self._tuple(connection, row, versions, inline, mine))
             if self._bytes > _PAGE_BYTES:
                 break
         return tuples
@@ -155,6 +159,7 @@ class CheckpointReader:
         row: _Row,
         versions: dict[str, Version],
         inline: Sequence[str],
+        writes: Sequence[tuple[Any, ...]],
     ) -> CheckpointTuple:
         place = (row.thread_id, row.checkpoint_ns)
         checkpoint = self._serde.loads_typed((row.kind, row.checkpoint))
@@ -170,7 +175,7 @@ class CheckpointReader:
             parent_config=(
                 None if row.parent_id is None else checkpoint_config(*place, row.parent_id)
             ),
-            pending_writes=self._writes(connection, place, row.checkpoint_id),
+            pending_writes=[self._write(*write) for write in writes],
         )
 
     def _values(
@@ -180,12 +185,12 @@ class CheckpointReader:
         versions: dict[str, Version],
         inline: dict[str, Any],
     ) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for channel, version in versions.items():
-            if channel in inline:
-                values[channel] = inline[channel]
-            elif (stored := self._stored[place, channel, version]) is not None:
-                values[channel] = self._value(connection, (place, channel), version, stored)
+        values = dict(inline)
+        for channel, by_version in self._stored.get(place, {}).items():
+            version = versions.get(channel)
+            if channel not in values and version in by_version:
+                found = by_version[version]
+                values[channel] = self._value(connection, (place, channel), version, found)
         return values
 
     def _locate(
@@ -196,18 +201,19 @@ class CheckpointReader:
         """Learn where the values of these checkpoints are, in as few statements as possible."""
         wanted: dict[Place, set[tuple[str, Version]]] = {}
         for row, versions, inline in rows:
-            place = (row.thread_id, row.checkpoint_ns)
-            here = wanted.setdefault(place, set())
-            here.update((c, v) for c, v in versions.items() if c not in inline)
+            here = wanted.setdefault((row.thread_id, row.checkpoint_ns), set())
+            here |= versions.items() - {(name, versions[name]) for name in inline}
         for place, pairs in wanted.items():
-            unknown = iter([pair for pair in pairs if (place, *pair) not in self._stored])
+            known = self._known.setdefault(place, set())
+            unknown = iter(pairs - known)
+            known |= pairs
+            by_channel = self._stored.setdefault(place, {})
             while some := list(islice(unknown, _MANY_VERSIONS)):
-                self._stored.update(dict.fromkeys((place, *pair) for pair in some))
                 found = connection.execute(
                     _locate_statement(len(some)), [*(x for pair in some for x in pair), *place]
-                )
+                ).fetchall()
                 for channel, version, *stored in found:
-                    self._stored[place, channel, version] = _Stored(*stored)
+                    by_channel.setdefault(channel, {})[version] = _Stored(*stored)
 
     def _value(
         self,
@@ -225,12 +231,6 @@ class CheckpointReader:
             last = _Decoded(version, self._serde.loads_typed((stored.kind, data)), lengths)
             self._decoded[channel] = last
         return _fresh(last.value)
-
-    def _writes(
-        self, connection: sqlite3.Connection, place: Place, checkpoint_id: str
-    ) -> list[PendingWrite]:
-        rows = connection.execute(_WRITES, (*place, checkpoint_id))
-        return [self._write(*row) for row in rows]
 
     def _write(
         self,
@@ -296,9 +296,9 @@ _WRITE_COLUMNS = (
     "w.task_id, w.channel, w.kind, w.data, w.split, substr(b.data, w.blob_start + 1, w.blob_length)"
 )
 _WRITES = f"""
-    SELECT {_WRITE_COLUMNS}
+    SELECT w.checkpoint_id, {_WRITE_COLUMNS}
     FROM checkpoint_writes w LEFT JOIN channel_blobs b ON b.blob_id = w.blob_id
-    WHERE w.thread_id = ? AND w.checkpoint_ns = ? AND w.checkpoint_id = ?
+    WHERE w.thread_id = ? AND w.checkpoint_ns = ? AND w.checkpoint_id BETWEEN ? AND ?
     ORDER BY w.task_path, w.task_id, w.idx
 """
 _PATH_WRITES = f"""
@@ -309,6 +309,24 @@ _PATH_WRITES = f"""
         AND w.channel IN (SELECT value FROM json_each(?))
     ORDER BY path.key DESC, w.task_path, w.task_id, w.idx
 """
+
+
+def _stored_writes(
+    connection: sqlite3.Connection, rows: Sequence[_Row]
+) -> dict[tuple[str, str, str], list[tuple[Any, ...]]]:
+    """Return the writes to checkpoints, in order, by place and id; a statement a place."""
+    places: dict[Place, list[str]] = {}
+    for row in rows:
+        places.setdefault((row.thread_id, row.checkpoint_ns), []).append(row.checkpoint_id)
+    found: dict[tuple[str, str, str], list[tuple[Any, ...]]] = {}
+    for place, ids in places.items():
+        wanted = set(ids)
+        # All at once: each row that is fetched by itself hands over the interpreter.
+        stored = connection.execute(_WRITES, (*place, min(ids), max(ids))).fetchall()
+        for checkpoint_id, *write in stored:
+            if checkpoint_id in wanted:
+                found.setdefault((*place, checkpoint_id), []).append(tuple(write))
+    return found
 
 
 @lru_cache

@@ -93,9 +93,21 @@ def copy_checkpoints(connection: sqlite3.Connection, source: str, target: str) -
 
     They belong to no run: deleting the source's runs leaves them alone.
     """
-    parameters = {"source": source, "target": target}
     for statement in _COPY:
-        connection.execute(statement, parameters)
+        connection.execute(statement, {"source": source, "target": target})
+
+
+def has_unsettled(connection: sqlite3.Connection, thread_id: str) -> bool:
+    """Tell whether runs in flight have made some of what is stored of the thread."""
+    (found,) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM runs WHERE thread_id = ?"
+        " AND status IN ('pending', 'running') AND"
+        " (EXISTS (SELECT 1 FROM checkpoints WHERE checkpoints.run_id = runs.run_id)"
+        " OR EXISTS (SELECT 1 FROM checkpoint_writes WHERE checkpoint_writes.run_id = runs.run_id)"
+        "))",
+        (thread_id,),
+    ).fetchone()
+    return bool(found)
 
 
 _COPY = (

@@ -234,6 +234,18 @@ def _share_writes(
             )
 
 
+def find_plain(
+    connection: sqlite3.Connection, place: Place, checkpoint_id: str
+) -> tuple[dict[str, Version], list[str], str, bytes] | None:
+    """Return a checkpoint's versions, the channels whose values stand in its row, and the row."""
+    found = connection.execute(
+        "SELECT versions, kind, checkpoint FROM checkpoints"
+        " WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?",
+        (*place, checkpoint_id),
+    ).fetchone()
+    return None if found is None else (*unpack_versions(found[0]), found[1], found[2])
+
+
 def latest_checkpoint_id(
     connection: sqlite3.Connection, thread_id: str, checkpoint_ns: str = ""
 ) -> str | None:

@@ -8,6 +8,11 @@ from lgserve.storage.checkpoints import SaverScope, SqliteSaver
 from lgserve.storage.serializer import SERIALIZER
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.checkpoint.base import CheckpointTuple
+
     from lgserve.storage.database import SqliteDatabase
 
 
@@ -52,3 +57,22 @@ class SqliteCheckpointers:
     def shared(self) -> Any:
         """Return the saver for reads and updates of state."""
         return self._shared
+
+    def watched(self, look: Callable[[CheckpointTuple], CheckpointTuple]) -> Any:
+        """Return a saver for reads whose lists are of what `look` makes of each checkpoint."""
+        return _WatchedSaver(self._database, look)
+
+
+class _WatchedSaver(SqliteSaver):
+    def __init__(
+        self, database: SqliteDatabase, look: Callable[[CheckpointTuple], CheckpointTuple]
+    ) -> None:
+        super().__init__(database, serde=SERIALIZER)
+        self._look = look
+
+    async def alist(
+        self, config: RunnableConfig | None, **arguments: Any
+    ) -> AsyncIterator[CheckpointTuple]:
+        """List checkpoints, each as it is made."""
+        async for found in super().alist(config, **arguments):
+            yield self._look(found)

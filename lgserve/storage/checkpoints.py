@@ -28,6 +28,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from lgserve.storage.checkpoint_encoding import (
     encode_checkpoint,
+    encode_left_behind,
     encode_values,
     encode_writes,
     place_of,
@@ -44,7 +45,13 @@ from lgserve.storage.checkpoint_removal import (
     delete_thread_checkpoints,
     prune_checkpoints,
 )
-from lgserve.storage.checkpoint_rows import Change, latest_checkpoint_id, store_changes
+from lgserve.storage.checkpoint_rows import (
+    Change,
+    CheckpointRow,
+    NewValue,
+    latest_checkpoint_id,
+    store_changes,
+)
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.saver_scope import LastCheckpoint, SaverScope
 
@@ -145,11 +152,24 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         run_id = (scope.run_id if scope is not None else None) or metadata.get("run_id")
         row = encode_checkpoint(self.serde, config, checkpoint, metadata, run_id)
         values = encode_values(self.serde, checkpoint, new_versions)
+        values += self._left_behind(row, checkpoint, new_versions)
         if scope is not None:
             scope.made.add(row.checkpoint_id)
             if not row.checkpoint_ns:
                 scope.last = LastCheckpoint(row.checkpoint_id, metadata)
         return Change(row, values, ())
+
+    def _left_behind(
+        self, row: CheckpointRow, checkpoint: Checkpoint, new_versions: ChannelVersions
+    ) -> Sequence[NewValue]:
+        """Return values that must not stay with the parent, unless this run made that too."""
+        if row.parent_id is None or (self._scope is not None and row.parent_id in self._scope.made):
+            return ()
+        left = checkpoint["channel_versions"].keys() - checkpoint["channel_values"].keys()
+        left -= new_versions.keys()
+        if not left:
+            return ()
+        return self._db.lookup(partial(encode_left_behind, serde=self.serde, row=row, left=left))
 
     def _writes(
         self,

@@ -5,7 +5,6 @@ A run's end and its thread's status are always written by the same function, in 
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -15,9 +14,18 @@ from lgserve import jsonio
 from lgserve.core.clock import to_iso
 from lgserve.core.models import Json, Run, Scope, Settlement
 from lgserve.core.run_policy import may_retry, settled_status, thread_status
+from lgserve.core.vocabulary import ACTIVE_RUN_STATUSES
 from lgserve.storage.checkpoints import delete_checkpoints_of_runs
 from lgserve.storage.filters import Where
-from lgserve.storage.threads import kept_values
+from lgserve.storage.run_rows import (
+    COLUMNS,
+    QUALIFIED,
+    left_state,
+    of_thread,
+    parameters_of,
+    run_of,
+)
+from lgserve.storage.thread_lifetimes import VISIBLE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,14 +34,10 @@ if TYPE_CHECKING:
     from lgserve.core.ports import Clock, Threads
     from lgserve.core.vocabulary import CancelAction, RunStatus
 
-_COLUMNS = (
-    "run_id, thread_id, assistant_id, graph_id, status, metadata, kwargs, multitask_strategy,"
-    " created_at, updated_at, due_at, attempt, epoch, cancel_action, cancel_reason, error,"
-    " checkpoint_id, temporary, resumable, user"
+#: A run goes with its thread, in the moment in which that expires.
+_OF_VISIBLE_THREAD = (
+    f"EXISTS (SELECT 1 FROM threads WHERE threads.thread_id = runs.thread_id AND {VISIBLE})"
 )
-#: The values of a run in the order of the columns, which are named as its members.
-_parameters = attrgetter(*_COLUMNS.replace(" ", "").split(","))
-_QUALIFIED = ", ".join(f"runs.{name.strip()}" for name in _COLUMNS.split(","))
 _LOST = "The server stopped {attempts} times while this run was executing; it is not tried again."
 
 
@@ -54,21 +58,22 @@ class SqliteRuns:
 
     def find(self, run_id: str, scope: Scope) -> Run | None:
         """Return the run, or None."""
+        where = Where(["runs.run_id = ?", _OF_VISIBLE_THREAD], [run_id, self._now()])
         if not scope:
-            return self._one("SELECT {columns} FROM runs WHERE run_id = ?", run_id)
-        where = Where(["runs.run_id = ?"], [run_id])
+            return self._one(f"SELECT {{columns}} FROM runs{where.sql}", *where.parameters)
         where.add_scope("threads.metadata", scope)
         rows = self._all(
-            f"SELECT {_QUALIFIED} FROM runs JOIN threads USING (thread_id){where.sql}",
+            f"SELECT {QUALIFIED} FROM runs JOIN threads USING (thread_id){where.sql}",
             *where.parameters,
         )
         return rows[0] if rows else None
 
     def insert(self, run: Run, *, config: Json, metadata: Json, owner: str | None) -> Run:
         """Add a pending run, make its thread busy, claim it if asked and possible."""
+        self._threads.adopt_default_ttl(run.thread_id)
         self._db.execute(
-            f"INSERT INTO runs ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            _parameters(run),
+            f"INSERT INTO runs ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            parameters_of(run),
         )
         self._db.execute(
             "UPDATE threads SET status = 'busy', config = ?, metadata = ?, updated_at = ?"
@@ -90,6 +95,38 @@ class SqliteRuns:
             thread_id,
         )
 
+    def find_begun(self, thread_id: str) -> Run | None:
+        """Return the thread's run that was claimed and has not ended: the newest, if any is."""
+        newest = self._one(
+            "SELECT {columns} FROM runs WHERE thread_id = ? AND epoch > 0"
+            " ORDER BY epoch DESC LIMIT 1",
+            thread_id,
+        )
+        return newest if newest is not None and newest.status in ACTIVE_RUN_STATUSES else None
+
+    def find_by_epoch(self, thread_id: str, epoch: int) -> Run | None:
+        """Return the thread's run with this epoch."""
+        return self._one(
+            "SELECT {columns} FROM runs WHERE thread_id = ? AND epoch = ? AND epoch > 0",
+            thread_id,
+            epoch,
+        )
+
+    def next_readable(self, thread_id: str, epoch: int) -> Run | None:
+        """Return the thread's first run from `epoch` on whose log can be read."""
+        stored = self._one(
+            "SELECT {columns} FROM runs WHERE thread_id = ? AND epoch >= ? AND epoch > 0"
+            " AND resumable = 1 AND EXISTS"
+            " (SELECT 1 FROM run_events WHERE run_events.run_id = runs.run_id)"
+            " ORDER BY epoch LIMIT 1",
+            thread_id,
+            epoch,
+        )
+        begun = self.find_begun(thread_id)
+        if begun is None or begun.epoch < epoch:
+            return stored
+        return begun if stored is None else min(stored, begun, key=attrgetter("epoch"))
+
     def list_for_thread(
         self,
         thread_id: str,
@@ -100,10 +137,7 @@ class SqliteRuns:
         offset: int,
     ) -> list[Run]:
         """Return the thread's runs, newest first."""
-        where = Where(["thread_id = ?"], [thread_id])
-        if status is not None:
-            where.add("status = ?", status)
-        where.add_contains("metadata", metadata)
+        where = of_thread(thread_id, status, metadata)
         return self._all(
             f"SELECT {{columns}} FROM runs{where.sql}"
             " ORDER BY created_at DESC, run_id DESC LIMIT ? OFFSET ?",
@@ -111,6 +145,15 @@ class SqliteRuns:
             limit,
             offset,
         )
+
+    def count_for_thread(
+        self, thread_id: str, *, status: str | None, metadata: Mapping[str, Any] | None
+    ) -> int:
+        """Return how many such runs the thread has."""
+        where = of_thread(thread_id, status, metadata)
+        row = self._db.execute(f"SELECT count(*) FROM runs{where.sql}", where.parameters)
+        total: int = row.fetchone()[0]
+        return total
 
     def search_active(
         self, *, status: RunStatus | None, thread_id: str | None, scope: Scope
@@ -123,7 +166,7 @@ class SqliteRuns:
             where.add("runs.thread_id = ?", thread_id)
         where.add_scope("threads.metadata", scope)
         return self._all(
-            f"SELECT {_QUALIFIED} FROM runs JOIN threads USING (thread_id){where.sql}"
+            f"SELECT {QUALIFIED} FROM runs JOIN threads USING (thread_id){where.sql}"
             " ORDER BY runs.created_at, runs.run_id",
             *where.parameters,
         )
@@ -248,7 +291,7 @@ class SqliteRuns:
 
     def _claim(self, run: Run, owner: str) -> Run:
         """Make a claimable run the owner's."""
-        epoch = run.epoch or self._next_epoch(run.thread_id)
+        epoch = run.epoch or self._threads.advance_epoch(run.thread_id)
         claimed = replace(
             run,
             status="running",
@@ -262,15 +305,6 @@ class SqliteRuns:
             (claimed.attempt, epoch, owner, self._lease_end(), run.run_id),
         )
         return claimed
-
-    def _next_epoch(self, thread_id: str) -> int:
-        """Return a number greater than that of every earlier run of the thread."""
-        (last,) = self._db.execute(
-            "SELECT epoch FROM threads WHERE thread_id = ?", (thread_id,)
-        ).fetchone()
-        epoch: int = max(time.time_ns() // 1_000_000, last + 1)
-        self._db.execute("UPDATE threads SET epoch = ? WHERE thread_id = ?", (epoch, thread_id))
-        return epoch
 
     def _take_back(self, run: Run, max_attempts: int) -> Run:
         """Settle what a dead owner left: as it was asked to end, pending again, or given up."""
@@ -329,8 +363,8 @@ class SqliteRuns:
         shown = thread_status(settled, bool(row[1]))
         now = self._now()
         columns: dict[str, Any] = {"settled_status": settled, "status": shown, "updated_at": now}
-        if not end.rollback:
-            columns |= _left_state(end, now)
+        if not (end.rollback or end.refused):
+            columns |= left_state(end, now)
         sets = ", ".join(f'"{name}" = ?' for name in columns)
         self._db.execute(
             f"UPDATE threads SET {sets} WHERE thread_id = ?", (*columns.values(), run.thread_id)
@@ -343,48 +377,9 @@ class SqliteRuns:
         return to_iso(self._clock.now() + self._lease)
 
     def _one(self, sql: str, *parameters: Any) -> Run | None:
-        row = self._db.execute(sql.replace("{columns}", _COLUMNS), parameters).fetchone()
-        return None if row is None else _run(row)
+        row = self._db.execute(sql.replace("{columns}", COLUMNS), parameters).fetchone()
+        return None if row is None else run_of(row)
 
     def _all(self, sql: str, *parameters: Any) -> list[Run]:
-        rows = self._db.execute(sql.replace("{columns}", _COLUMNS), parameters).fetchall()
-        return [_run(row) for row in rows]
-
-
-def _left_state(end: Settlement, now: str) -> dict[str, Any]:
-    """Return the columns of a thread that a run's end changes; what it does not say stays."""
-    columns: dict[str, Any] = {}
-    if end.error is not None or end.has_next is not None:
-        columns["error"] = end.error
-    if end.values is not None:
-        columns["values"], columns["values_in_state"] = kept_values(end.values)
-    if end.interrupts is not None:
-        columns["interrupts"] = end.interrupts
-    if end.values is not None or end.interrupts is not None:
-        columns["state_updated_at"] = now
-    return columns
-
-
-def _run(row: tuple[Any, ...]) -> Run:
-    return Run(
-        run_id=row[0],
-        thread_id=row[1],
-        assistant_id=row[2],
-        graph_id=row[3],
-        status=row[4],
-        metadata=Json(row[5]),
-        kwargs=Json(row[6]),
-        multitask_strategy=row[7],
-        created_at=row[8],
-        updated_at=row[9],
-        due_at=row[10],
-        attempt=row[11],
-        epoch=row[12],
-        cancel_action=row[13],
-        cancel_reason=row[14],
-        error=None if row[15] is None else Json(row[15]),
-        checkpoint_id=row[16],
-        temporary=bool(row[17]),
-        resumable=bool(row[18]),
-        user=None if row[19] is None else Json(row[19]),
-    )
+        rows = self._db.execute(sql.replace("{columns}", COLUMNS), parameters).fetchall()
+        return [run_of(row) for row in rows]

@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from lgserve import jsonio
-from lgserve.core.models import Json, Page, Scope, Thread, ThreadFilter
+from lgserve.core.clock import to_iso
+from lgserve.core.models import (
+    Json,
+    Page,
+    Scope,
+    Thread,
+    ThreadFilter,
+    ThreadSpace,
+    ThreadTtl,
+)
+from lgserve.storage import thread_lifetimes as lifetimes
 from lgserve.storage.checkpoint_reader import CheckpointReader
-from lgserve.storage.checkpoints import delete_thread_checkpoints
+from lgserve.storage.checkpoint_removal import (
+    copy_checkpoints,
+    delete_thread_checkpoints,
+    has_unsettled,
+    prune_checkpoints,
+)
 from lgserve.storage.filters import Where, order_and_page
 from lgserve.storage.matching import contains
 from lgserve.storage.serializer import SERIALIZER
+from lgserve.storage.thread_space import measure
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
+    from lgserve.core.ports import Clock
+    from lgserve.core.vocabulary import TtlStrategy
+
 _COLUMNS = (
     'thread_id, created_at, updated_at, state_updated_at, metadata, status, config, "values",'
-    " interrupts, error, values_in_state"
+    " interrupts, error, values_in_state, ttl_strategy, ttl_minutes"
 )
 Label = tuple[str, str]
 _ORDER = ("thread_id", "status", "created_at", "updated_at", "state_updated_at")
@@ -31,24 +51,34 @@ LARGEST_KEPT_VALUES = 64 * 1024
 class SqliteThreads:
     """See `lgserve.core.ports.Threads`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, clock: Clock, default_ttl: ThreadTtl | None = None
+    ) -> None:
         self._db = connection
+        self._clock = clock
+        self._default_ttl = default_ttl
 
     def find(self, thread_id: str, scope: Scope) -> Thread | None:
         """Return the thread, or None."""
-        where = Where(["thread_id = ?"], [thread_id])
+        where = Where(["thread_id = ?", lifetimes.VISIBLE], [thread_id, self._now()])
         where.add_scope("metadata", scope)
         row = self._db.execute(
-            f"SELECT {_COLUMNS} FROM threads{where.sql}", where.parameters
+            f"SELECT {_COLUMNS}, expires_at FROM threads{where.sql}", where.parameters
         ).fetchone()
         return None if row is None else _thread(row)
 
     def insert(self, thread: Thread) -> bool:
         """Add the thread."""
+        return self._inserted(thread) or (
+            self.delete_expired(thread.thread_id) and self._inserted(thread)
+        )
+
+    def _inserted(self, thread: Thread) -> bool:
         values, in_state = kept_values(thread.values)
+        ttl = thread.ttl or self._default_ttl
         done = self._db.execute(
             f"INSERT INTO threads ({_COLUMNS}, settled_status)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
             (
                 thread.thread_id,
                 thread.created_at,
@@ -61,10 +91,69 @@ class SqliteThreads:
                 thread.interrupts,
                 thread.error,
                 in_state,
+                None if ttl is None else ttl.strategy,
+                None if ttl is None else ttl.minutes,
                 thread.status,
             ),
         )
         return bool(done.rowcount)
+
+    def reserve(self, thread: Thread, until: str) -> bool:
+        """Take the id of a thread that is being made."""
+        return lifetimes.reserve(self._db, thread, until) or (
+            self.delete_expired(thread.thread_id) and lifetimes.reserve(self._db, thread, until)
+        )
+
+    def publish(self, thread: Thread) -> bool:
+        """Add a thread whose id is reserved."""
+        reserved = lifetimes.end_reservation(self._db, thread.thread_id, self._now())
+        return reserved and self._inserted(thread)
+
+    def copy(self, thread_id: str, into: Thread, until: str) -> bool:
+        """Add a thread with all checkpoints of another one; False: it is only reserved."""
+        copy_checkpoints(self._db, thread_id, into.thread_id)
+        if has_unsettled(self._db, thread_id):
+            lifetimes.reserve(self._db, into, until)
+            return False
+        self._inserted(into)
+        self._db.execute(_COPY_STATE, {"source": thread_id, "target": into.thread_id})
+        return True
+
+    def prune(self, thread_id: str, now: str) -> bool:
+        """Remove all checkpoints but the newest of each namespace and what that needs."""
+        row = self._db.execute(
+            f"SELECT status FROM threads WHERE thread_id = ? AND {lifetimes.VISIBLE}",
+            (thread_id, now),
+        ).fetchone()
+        if row is None or row[0] == "busy":
+            return False
+        prune_checkpoints(self._db, thread_id)
+        lifetimes.begin_anew(self._db, thread_id, now)
+        return True
+
+    def space(self, thread_id: str) -> ThreadSpace:
+        """Return what the thread takes."""
+        return measure(self._db, thread_id)
+
+    def set_ttl(self, thread_id: str, ttl: ThreadTtl, now: str) -> None:
+        """Set how long the thread is kept."""
+        lifetimes.set_ttl(self._db, thread_id, ttl, now)
+
+    def adopt_default_ttl(self, thread_id: str) -> None:
+        """Set how long the thread is kept if nobody has said so yet."""
+        if self._default_ttl is not None:
+            lifetimes.adopt_ttl(self._db, thread_id, self._default_ttl)
+
+    def expired(self, limit: int) -> list[tuple[str, TtlStrategy]]:
+        """Return threads whose time is over."""
+        return lifetimes.expired(self._db, self._now(), limit)
+
+    def delete_expired(self, thread_id: str) -> bool:
+        """Remove a thread if its time is over."""
+        void = lifetimes.is_void(self._db, thread_id, self._now())
+        if void:
+            self.delete(thread_id)
+        return void
 
     def set_metadata(self, thread_id: str, metadata: Json, now: str) -> None:
         """Replace the metadata."""
@@ -92,6 +181,19 @@ class SqliteThreads:
             " status = CASE WHEN status = 'busy' THEN 'busy' ELSE ? END WHERE thread_id = ?",
             (status, kept, in_state, interrupts, error, now, now, status, thread_id),
         )
+
+    def last_epoch(self, thread_id: str) -> int | None:
+        """Return the greatest epoch the thread has given away."""
+        row = self._db.execute(
+            "SELECT epoch FROM threads WHERE thread_id = ?", (thread_id,)
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def advance_epoch(self, thread_id: str) -> int:
+        """Return a number greater than every epoch of the thread before."""
+        epoch = max(time.time_ns() // 1_000_000, (self.last_epoch(thread_id) or 0) + 1)
+        self._db.execute("UPDATE threads SET epoch = ? WHERE thread_id = ?", (epoch, thread_id))
+        return epoch
 
     def has_checkpoint(self, thread_id: str, namespace: str, checkpoint_id: str) -> bool:
         """Tell whether the thread has this checkpoint."""
@@ -126,12 +228,13 @@ class SqliteThreads:
             raise ValueError(page.sort_by)
         labels, rest, scope = _wanted_labels(where.metadata, scope)
         clause = _where(where, rest, scope)
+        self._hide(clause)
         self._add_values(clause, where.values)
         entry = self._entry(labels, page)
         for label in labels:
             clause.add(_IN_LABELS if label == entry else _HAS_LABEL, *label)
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM threads{clause.sql}"
+            f"SELECT {_COLUMNS}, expires_at FROM threads{clause.sql}"
             + order_and_page(page.sort_by, "thread_id", page),
             clause.parameters,
         )
@@ -140,19 +243,31 @@ class SqliteThreads:
     def count(self, where: ThreadFilter, scope: Scope) -> int:
         """Return how many match, from the kept counts or the labels where they suffice."""
         labels, rest, scope = _wanted_labels(where.metadata, scope)
-        plain = where.values is None and where.ids is None and not scope and not rest
+        clause = _where(where, rest, scope)
+        hiding = self._hide(clause)
+        plain = not (where.values or where.ids is not None or scope or rest or hiding)
         if plain and not labels:
             sql = "SELECT sum(total) FROM status_counts WHERE noun = 'thread'"
             narrowed = ("", ()) if where.status is None else (" AND status = ?", (where.status,))
             return int(self._db.execute(sql + narrowed[0], narrowed[1]).fetchone()[0])
         if plain and where.status is None and len(labels) == 1:
             return self._labelled(labels[0])
-        clause = _where(where, rest, scope)
         self._add_values(clause, where.values)
         for label in labels:
             clause.add(_IN_LABELS, *label)
         sql = f"SELECT count(*) FROM threads{clause.sql}"
         return int(self._db.execute(sql, clause.parameters).fetchone()[0])
+
+    def _hide(self, clause: Where) -> bool:
+        """Leave out threads that are not there for anybody; tell whether there are such rows."""
+        now = self._now()
+        hiding = lifetimes.any_hidden(self._db, now)
+        if hiding:
+            clause.add(lifetimes.VISIBLE, now)
+        return hiding
+
+    def _now(self) -> str:
+        return to_iso(self._clock.now())
 
     def _add_values(self, clause: Where, wanted: Mapping[str, Any] | None) -> None:
         """Ask for values, also of threads that have them in their latest checkpoint only."""
@@ -189,6 +304,12 @@ class SqliteThreads:
         return int(self._db.execute(sql, label).fetchone()[0])
 
 
+_COPY_STATE = """
+    UPDATE threads SET status = source.settled_status, settled_status = source.settled_status,
+        "values" = source."values", values_in_state = source.values_in_state,
+        interrupts = source.interrupts, error = source.error
+    FROM threads AS source WHERE threads.thread_id = :target AND source.thread_id = :source
+"""
 _IN_LABELS = "thread_id IN (SELECT thread_id FROM thread_labels WHERE name = ? AND value = ?)"
 _HAS_LABEL = (
     "EXISTS (SELECT 1 FROM thread_labels WHERE name = ? AND value = ?"
@@ -249,6 +370,7 @@ def _thread(row: tuple[Any, ...]) -> Thread:
         interrupts=_json(row[8]),
         error=_json(row[9]),
         values_in_state=bool(row[10]),
+        ttl=None if row[11] is None else lifetimes.ttl_of(*row[11:14]),
     )
 
 

@@ -25,15 +25,18 @@ _SECONDS = 30
 
 @contextmanager
 def served(
-    folder: Path, name: str = "samples", config: Mapping[str, Any] | None = None
+    folder: Path,
+    name: str = "samples",
+    config: Mapping[str, Any] | None = None,
+    data: str = ":memory:",
 ) -> Iterator[str]:
-    """Serve a project of the tests from memory; yields the server's address.
+    """Serve a project of the tests, from memory if no folder is named; yields the address.
 
     `config` is added to the project's.
     """
     file = project(folder, name)
     file.write_text(json.dumps({**json.loads(file.read_text()), **(config or {})}))
-    flags = ServerFlags(config=file, data=":memory:", grace_seconds=0)
+    flags = ServerFlags(config=file, data=data, grace_seconds=0)
     listener = socket.create_server(("127.0.0.1", 0))
     stopping: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
     ready = threading.Event()

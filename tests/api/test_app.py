@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, cast
 
 import pytest
@@ -27,14 +27,8 @@ def services(*, ready: bool = True) -> Services:
     facts = ServerFacts()
     if ready:
         facts.loaded([])
-    return Services(
-        assistants=NOT_THERE,
-        threads=NOT_THERE,
-        state=NOT_THERE,
-        runs=NOT_THERE,
-        store=NOT_THERE,
-        facts=facts,
-    )
+    missing = {field.name: NOT_THERE for field in fields(Services) if field.name != "facts"}
+    return Services(**missing, facts=facts)
 
 
 @asynccontextmanager
@@ -51,6 +45,7 @@ async def serving_route(handler: Handler) -> AsyncIterator[Client]:
         yield client
 
 
+@pytest.mark.requirement("HTTP-005")
 async def test_an_unexpected_error_is_json_and_logged_and_the_connection_lives(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -97,6 +92,7 @@ async def test_a_client_that_has_gone_is_nobodys_error(caplog: pytest.LogCapture
     assert (record.name, record.__dict__["access"]["status"]) == ("lgserve.access", 499)
 
 
+@pytest.mark.requirement("HTTP-016")
 @pytest.mark.parametrize("declared", [True, False])
 async def test_a_body_that_is_too_large_is_413(declared: bool) -> None:
     async def parts() -> AsyncIterator[bytes]:
@@ -113,6 +109,7 @@ async def test_a_body_that_is_too_large_is_413(declared: bool) -> None:
         )
 
 
+@pytest.mark.requirement("SYSTEM-008")
 async def test_while_graphs_load_only_probes_and_info_answer() -> None:
     async with serving(ready=False) as client:
         for path in ("/ok", "/health", "/info", "/"):
@@ -161,6 +158,7 @@ class _Outcome:
         self.error = error
 
 
+@pytest.mark.requirement("SYSTEM-006")
 async def test_below_a_prefix_all_routes_answer_and_probes_at_the_root_too() -> None:
     async with serving(replace(OPTIONS, mount_prefix="/api")) as client:
         for path in ("/api/ok", "/api/info", "/api/ready", "/ok", "/ready", "/"):
@@ -170,6 +168,7 @@ async def test_below_a_prefix_all_routes_answer_and_probes_at_the_root_too() -> 
         assert (await client.post("/threads", data=b"{")).status == 404
 
 
+@pytest.mark.requirement("SYSTEM-007")
 @pytest.mark.parametrize(
     ("access_log", "recorded"),
     [

@@ -46,6 +46,7 @@ def bob(client_of: Client) -> httpx.Client:
     return client_of("bob")
 
 
+@pytest.mark.requirement("AUTH-003")
 def test_the_handler_s_refusal_is_the_answer(url: str, client_of: Client) -> None:
     refused = httpx.post(f"{url}/threads/search", json={})
     assert refused.status_code == 401
@@ -62,6 +63,7 @@ def test_cl_0_7_69_a_401_stays_a_401_on_every_kind_of_route(url: str) -> None:
         assert httpx.post(f"{url}{path}", json=body).status_code == 401
 
 
+@pytest.mark.requirement("AUTH-004")
 def test_a_user_without_identity_is_400_and_a_broken_handler_500(client_of: Client) -> None:
     nobody = client_of("nobody").post("/threads/search", json={})
     assert nobody.status_code == 400
@@ -72,6 +74,7 @@ def test_a_user_without_identity_is_400_and_a_broken_handler_500(client_of: Clie
     assert (broken.status_code, broken.json()) == (500, {"detail": "Internal Server Error"})
 
 
+@pytest.mark.requirement("AUTH-011")
 def test_studio_s_header_opens_nothing(url: str) -> None:
     answer = httpx.post(f"{url}/threads/search", json={}, headers={"x-auth-scheme": "langsmith"})
     assert answer.status_code == 401
@@ -87,6 +90,7 @@ def test_probes_need_no_user(url: str) -> None:
         assert httpx.get(f"{url}{path}").status_code == 200
 
 
+@pytest.mark.requirement("AUTH-006")
 def test_what_a_handler_writes_into_the_value_is_done(
     alice: httpx.Client, bob: httpx.Client
 ) -> None:
@@ -99,6 +103,7 @@ def test_what_a_handler_writes_into_the_value_is_done(
         assert answer.status_code == 404
 
 
+@pytest.mark.requirement("AUTH-007")
 def test_filters_with_operators_choose_rows(alice: httpx.Client, bob: httpx.Client) -> None:
     mark = str(uuid4())
     shared = alice.post("/threads", json={"metadata": {"m": mark, "team": ["bob"]}}).json()
@@ -112,6 +117,7 @@ def test_filters_with_operators_choose_rows(alice: httpx.Client, bob: httpx.Clie
     assert alice.delete(f"/threads/{shared['thread_id']}").status_code == 204
 
 
+@pytest.mark.requirement("AUTH-008")
 def test_an_assertion_that_fails_is_a_403(client_of: Client) -> None:
     carol = client_of("carol")
     thread = carol.post("/threads", json={}).json()
@@ -120,6 +126,7 @@ def test_an_assertion_that_fails_is_a_403(client_of: Client) -> None:
     assert (refused.status_code, refused.json()) == (403, {"detail": "carol deletes nothing"})
 
 
+@pytest.mark.requirement("AUTH-008")
 def test_false_forbids_and_a_filter_that_cannot_be_applied_opens_nothing(
     alice: httpx.Client,
 ) -> None:
@@ -134,6 +141,7 @@ def test_false_forbids_and_a_filter_that_cannot_be_applied_opens_nothing(
     assert alice.get(path).json()["name"] == "Untitled"
 
 
+@pytest.mark.requirement("AUTH-009")
 def test_an_owner_filter_hides_system_assistants_which_can_be_run_all_the_same(
     alice: httpx.Client,
 ) -> None:
@@ -166,6 +174,7 @@ def test_ghsa_747p_c922_m55f_no_run_on_a_thread_of_somebody_else(
     assert alice.get(f"/threads/{thread['thread_id']}/runs").json() == []
 
 
+@pytest.mark.requirement("AUTH-010")
 def test_cl_0_12_the_store_is_entered_where_the_handler_says(
     alice: httpx.Client, bob: httpx.Client
 ) -> None:
@@ -183,6 +192,7 @@ def test_cl_0_12_the_store_is_entered_where_the_handler_says(
     assert alice.post("/store/namespaces", json={}).json() == {"namespaces": [["alice", "notes"]]}
 
 
+@pytest.mark.requirement("AUTH-005")
 def test_the_graph_gets_the_whole_user_and_nobody_else_does(alice: httpx.Client) -> None:
     thread_id = alice.post("/threads", json={}).json()["thread_id"]
     body = {

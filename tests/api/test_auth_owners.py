@@ -51,6 +51,7 @@ def test_the_bearer_token_counts_where_the_sdk_adds_a_key_of_its_own(
     assert guarded.post("/threads/count", json={}, headers=headers).status_code == 200
 
 
+@pytest.mark.requirement("AUTH-011")
 def test_studio_opens_nothing(guarded: httpx.Client) -> None:
     answer = guarded.post("/threads/search", json={}, headers={"x-auth-scheme": "langsmith"})
     assert answer.status_code == 401
@@ -163,6 +164,7 @@ def test_nobody_can_pass_an_assistant_off_as_the_system_s(
     assert bob.get(path).status_code == 404
 
 
+@pytest.mark.requirement("AUTH-005")
 def test_the_run_knows_its_user_and_a_client_cannot_say_otherwise(alice: httpx.Client) -> None:
     forged = {
         "langgraph_auth_user": {"identity": "bob"},

@@ -20,6 +20,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield server
 
 
+@pytest.mark.requirement("STATE-016")
 async def test_updates_that_come_at_once_are_all_kept(server: ServerProcess) -> None:
     async with get_client(url=server.url) as client:
         thread = (await client.threads.create(metadata={"graph_id": "echo"}))["thread_id"]
@@ -32,6 +33,7 @@ async def test_updates_that_come_at_once_are_all_kept(server: ServerProcess) -> 
     assert sorted(values["log"], key=int) == [str(n) for n in range(AT_ONCE)]  # type: ignore[call-overload]
 
 
+@pytest.mark.requirement("STATE-016")
 async def test_no_acknowledged_update_is_lost_to_a_run(server: ServerProcess) -> None:
     async with get_client(url=server.url) as client:
         thread = (await client.threads.create(metadata={"graph_id": "echo"}))["thread_id"]

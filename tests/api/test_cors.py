@@ -28,6 +28,7 @@ def asked(method: str = "POST", **more: str) -> dict[str, str]:
     return {"Origin": PAGE, "Access-Control-Request-Method": method, **more}
 
 
+@pytest.mark.requirement("CORS-001")
 async def test_a_preflight_is_answered_on_any_route() -> None:
     headers = asked(**{"Access-Control-Request-Headers": "x-a, content-type"})
     async with guarded(Cors()) as client:
@@ -43,6 +44,7 @@ async def test_a_preflight_is_answered_on_any_route() -> None:
             assert "Access-Control-Allow-Private-Network" not in answer.headers
 
 
+@pytest.mark.requirement("CORS-003")
 async def test_a_page_on_the_internet_may_call_a_server_on_this_machine() -> None:
     headers = asked(**{"Access-Control-Request-Private-Network": "true"})
     async with guarded(Cors()) as client:
@@ -56,6 +58,7 @@ async def test_options_that_are_no_preflight_are_405() -> None:
         assert (await client.options("/threads")).status == 405
 
 
+@pytest.mark.requirement("CORS-001", "CORS-002")
 @pytest.mark.parametrize("path", ["/ok", "/nope", "/threads/bad"])
 def test_every_answer_can_be_read_by_a_page(http: httpx.Client, path: str) -> None:
     headers = http.get(path, headers={"Origin": PAGE}).headers
@@ -83,6 +86,7 @@ def test_without_an_origin_only_vary_is_said(http: httpx.Client) -> None:
     assert "access-control-allow-origin" not in headers
 
 
+@pytest.mark.requirement("CORS-004")
 @pytest.mark.parametrize(
     ("cors", "allowed"),
     [
@@ -105,6 +109,7 @@ async def test_an_origin_is_allowed_by_name_or_pattern(cors: Cors, allowed: str 
     assert credentials == ("true" if cors.allow_credentials else None)
 
 
+@pytest.mark.requirement("CORS-004")
 async def test_a_preflight_for_what_is_not_allowed_says_what() -> None:
     cors = Cors(allow_methods=("GET",), allow_headers=("x-mine",))
     wanted = asked("POST", **{"Access-Control-Request-Headers": "X-Mine, x-other"})

@@ -20,10 +20,12 @@ def detail(answer: httpx.Response, status: int) -> str:
     return str(body["detail"])
 
 
+@pytest.mark.requirement("HTTP-004", "HTTP-006")
 def test_an_unknown_route_is_404(http: httpx.Client) -> None:
     assert detail(http.get("/nope"), 404) == "Not Found"
 
 
+@pytest.mark.requirement("HTTP-007")
 def test_a_wrong_method_is_405_and_says_which_are_right(http: httpx.Client) -> None:
     answer = http.put("/threads")
 
@@ -31,6 +33,7 @@ def test_a_wrong_method_is_405_and_says_which_are_right(http: httpx.Client) -> N
     assert answer.headers["allow"] == "POST"
 
 
+@pytest.mark.requirement("HTTP-008")
 def test_a_slash_too_many_leads_to_the_route_without(http: httpx.Client) -> None:
     answer = http.get("/info/?a=%2Fb&c=1")
 
@@ -39,6 +42,7 @@ def test_a_slash_too_many_leads_to_the_route_without(http: httpx.Client) -> None
     assert detail(http.get("/nope/"), 404) == "Not Found"
 
 
+@pytest.mark.requirement("HTTP-009")
 @pytest.mark.parametrize(
     ("path", "noun"),
     [
@@ -53,6 +57,7 @@ def test_an_id_that_is_none_is_422(http: httpx.Client, path: str, noun: str) -> 
     assert detail(http.get(path), 422) == f"Invalid {noun} ID: must be a UUID"
 
 
+@pytest.mark.requirement("THREAD-008")
 @pytest.mark.parametrize(
     "path",
     ["", "/state", "/history", "/runs", f"/state/{UNKNOWN}"],
@@ -63,6 +68,7 @@ def test_a_missing_thread_is_404(http: httpx.Client, path: str) -> None:
     assert detail(answer, 404) == f"Thread with ID {UNKNOWN} not found"
 
 
+@pytest.mark.requirement("HTTP-010")
 @pytest.mark.parametrize(
     "body",
     [
@@ -83,12 +89,14 @@ def test_what_is_no_json_is_422(http: httpx.Client, path: str, body: bytes) -> N
     assert detail(http.post(path, content=body), 422).startswith("Invalid JSON in request body")
 
 
+@pytest.mark.requirement("HTTP-002")
 def test_the_content_type_of_a_body_does_not_matter(http: httpx.Client) -> None:
     headers = {"content-type": "text/plain"}
 
     assert http.post("/threads/count", content=b"{}", headers=headers).status_code == 200
 
 
+@pytest.mark.requirement("HTTP-003")
 def test_unknown_fields_are_ignored(http: httpx.Client) -> None:
     assert http.post("/threads", json={"unknown_field": 5}).status_code == 200
 
@@ -108,6 +116,7 @@ def test_a_body_that_cannot_be_unpacked_is_400(http: httpx.Client) -> None:
     assert detail(answer, 400) == "The request body cannot be read to its end"
 
 
+@pytest.mark.requirement("HTTP-005")
 def test_the_connection_is_kept_after_an_error(server_url: str) -> None:
     address = urlsplit(server_url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)

@@ -30,6 +30,7 @@ def steps(answer: httpx.Response) -> list[int]:
     return [state["metadata"]["step"] for state in answer.json()]
 
 
+@pytest.mark.requirement("HISTORY-001")
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -51,6 +52,7 @@ def test_history_by_query(
     assert steps(http.get(path)) == expected
 
 
+@pytest.mark.requirement("HISTORY-001", "HISTORY-002")
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -81,6 +83,7 @@ def test_history_by_body(
     assert steps(http.post(f"/threads/{thread_id}/history", json=filled(body))) == expected
 
 
+@pytest.mark.requirement("HISTORY-002")
 async def test_the_sdk_pages_backwards(client: LangGraphClient, thread_id: str) -> None:
     first: Any = await client.threads.get_history(thread_id, limit=2)
     rest: Any = await client.threads.get_history(thread_id, before=first[-1]["checkpoint"])
@@ -90,6 +93,7 @@ async def test_the_sdk_pages_backwards(client: LangGraphClient, thread_id: str) 
     assert same == rest
 
 
+@pytest.mark.requirement("HISTORY-003")
 def test_past_states_show_what_their_tasks_wrote(http: httpx.Client, thread_id: str) -> None:
     states = http.get(f"/threads/{thread_id}/history?limit=10").json()
 
@@ -101,19 +105,25 @@ def test_past_states_show_what_their_tasks_wrote(http: httpx.Client, thread_id: 
     ]
 
 
+@pytest.mark.requirement("HISTORY-005")
 def test_a_thread_without_a_run_has_no_history(http: httpx.Client) -> None:
     made = http.post("/threads", json={}).json()
 
     assert http.get(f"/threads/{made['thread_id']}/history").json() == []
 
 
+@pytest.mark.requirement("HISTORY-004")
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
         ({"limit": 0}, "limit: Input should be greater than or equal to 1 (got 0)"),
         ({"limit": 1001}, "limit: Input should be less than or equal to 1000 (got 1001)"),
         ({"before": 5}, "before: Input should be an object (got 5)"),
-        ({"before": "zzz"}, "Invalid checkpoint ID"),
+        ({"before": "zzz"}, 'before: Invalid checkpoint ID (got "zzz")'),
+        (
+            {"before": {"configurable": {"checkpoint_id": "z"}}},
+            'before.checkpoint_id: Invalid checkpoint ID (got "z")',
+        ),
         ({"metadata": 5}, "metadata: Input should be an object (got 5)"),
     ],
 )
@@ -125,6 +135,7 @@ def test_a_wrong_body_is_refused(
     assert (answer.status_code, answer.json()) == (422, {"detail": detail})
 
 
+@pytest.mark.requirement("HISTORY-004")
 def test_a_wrong_query_is_refused(http: httpx.Client, thread_id: str) -> None:
     answer = http.get(f"/threads/{thread_id}/history?limit=x")
 

@@ -42,17 +42,20 @@ def info(http: httpx.Client) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.requirement("SYSTEM-003")
 def test_every_capability_is_told_as_a_truth(info: dict[str, Any]) -> None:
     assert set(info["capabilities"]) >= CAPABILITIES
     assert all(type(value) is bool for value in info["capabilities"].values())
 
 
-@pytest.mark.parametrize("name", ["streaming", "resumable_streams", "runs", "metrics"])
+@pytest.mark.parametrize(
+    "name", ["streaming", "resumable_streams", "runs", "metrics", "protocol_v2"]
+)
 def test_a_capability_that_is_there_is_true(info: dict[str, Any], name: str) -> None:
     assert info["capabilities"][name] is True
 
 
-@pytest.mark.parametrize("name", ["crons", "a2a", "mcp", "webhooks", "protocol_v2", "auth"])
+@pytest.mark.parametrize("name", ["crons", "a2a", "mcp", "webhooks", "auth"])
 def test_a_capability_that_is_not_there_is_false(info: dict[str, Any], name: str) -> None:
     assert info["capabilities"][name] is False
 
@@ -96,6 +99,7 @@ def test_an_error_of_a_graph_names_the_class_and_the_file(tmp_path: Path) -> Non
     assert "broken.py" in errors["broken"]["text"]
 
 
+@pytest.mark.requirement("SYSTEM-005")
 @pytest.mark.parametrize(
     ("switch", "path", "gone"),
     [
@@ -117,6 +121,7 @@ def test_what_is_switched_off_is_gone_and_no_capability(
     assert capabilities["metrics"]
 
 
+@pytest.mark.requirement("SYSTEM-005")
 def test_without_meta_the_probes_are_left(tmp_path: Path) -> None:
     with served(tmp_path, _project(tmp_path, {"http": {"disable_meta": True}})) as url:
         answers = {

@@ -165,12 +165,15 @@ def test_ag_ui_2178_several_interrupts_are_answered_by_their_ids(http: httpx.Cli
     assert done["out"] == ["x=X", "y=Y"]
 
 
-def test_sdk_0_4_14_strict_resume_is_refused_by_name_not_dropped(http: httpx.Client) -> None:
-    body = {"assistant_id": "ask", "command": {"resume": {}}, "strict_resume": True}
-    answer = http.post(f"/threads/{new_thread(http)}/runs/wait", json=body)
+def test_sdk_0_4_14_an_unknown_interrupt_fails_a_strict_resume(http: httpx.Client) -> None:
+    thread_id = new_thread(http)
+    asked = wait(http, thread_id, "ask", input={})["__interrupt__"]
+    unknown = {"resume": {"0" * 32: "x"}}
+    refused = wait(http, thread_id, "ask", command=unknown, strict_resume=True)
 
-    assert answer.status_code == 422
-    assert "strict_resume" in answer.json()["detail"]
+    assert refused["__error__"]["error"] == "UnknownInterruptError"
+    (waiting,) = http.get(f"/threads/{thread_id}").json()["interrupts"].values()
+    assert [each["id"] for each in waiting] == [each["id"] for each in asked]
 
 
 def test_cl_0_7_68_a_rollback_brings_the_values_back(http: httpx.Client) -> None:

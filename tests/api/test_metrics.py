@@ -103,6 +103,7 @@ def run(api: httpx.Client, graph_id: str, **body: Any) -> httpx.Response:
     return api.post("/runs/wait", json=body)
 
 
+@pytest.mark.requirement("SYSTEM-004")
 def test_the_text_parses_and_has_every_family(api: httpx.Client) -> None:
     answer = api.get("/metrics")
     families = Figures(api).families
@@ -123,6 +124,7 @@ def test_openmetrics_is_given_to_who_accepts_it(api: httpx.Client) -> None:
     assert set(FAMILIES) <= found
 
 
+@pytest.mark.requirement("SYSTEM-004")
 def test_an_unknown_format_is_text(api: httpx.Client) -> None:
     assert api.get("/metrics?format=odd").text.startswith("# HELP")
 
@@ -354,6 +356,7 @@ def test_metrics_json_has_its_fixed_shape(api: httpx.Client) -> None:
     assert after["requests"]["by_route"]["POST /threads/{thread_id}/runs/wait"] >= 2
 
 
+@pytest.mark.requirement("SYSTEM-004")
 def test_the_references_json_has_the_references_members(api: httpx.Client) -> None:
     thread_id = api.post("/threads", json={}).json()["thread_id"]
     answer = api.get("/metrics?format=json").json()

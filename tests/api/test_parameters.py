@@ -11,6 +11,7 @@ from lgserve.api.http import flag, integer, names, object_parameter
 from lgserve.core.errors import InvalidRequestError
 
 
+@pytest.mark.requirement("HTTP-014")
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -26,6 +27,7 @@ def test_a_list_is_repeated_or_has_commas(query: str, expected: tuple[str, ...])
     assert names(make_mocked_request("GET", f"/?{query}"), "select") == expected
 
 
+@pytest.mark.requirement("HTTP-015")
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

@@ -33,6 +33,7 @@ def remote(client: LangGraphClient, graph: str) -> RemoteGraph:
     return RemoteGraph(graph, client=client)
 
 
+@pytest.mark.requirement("CLIENT-002")
 async def test_a_remote_graph_is_invoked_without_a_thread(client: LangGraphClient) -> None:
     assert await remote(client, "echo").ainvoke({"text": "s"}) == ECHO
 
@@ -113,6 +114,7 @@ async def test_subgraphs_are_streamed_with_their_namespace(client: LangGraphClie
     ]
 
 
+@pytest.mark.requirement("CLIENT-002")
 async def test_the_state_is_read_and_written(client: LangGraphClient) -> None:
     graph, config = remote(client, "echo"), await thread_of(client)
     await graph.ainvoke({"text": "s"}, config)
@@ -147,6 +149,7 @@ async def test_the_past_is_read_and_gone_back_to(client: LangGraphClient) -> Non
     assert (await graph.ainvoke(None, config))["log"] == ["a:s", "changed", "b"]
 
 
+@pytest.mark.requirement("CLIENT-002")
 async def test_a_question_is_seen_and_answered(client: LangGraphClient) -> None:
     graph, config = remote(client, "ask"), await thread_of(client)
     asked = await graph.ainvoke({"q": "name?"}, config, version="v2")
@@ -167,6 +170,7 @@ async def test_a_command_updates_and_goes_to_a_node(client: LangGraphClient) -> 
     assert values["log"] == ["a:s", "b", "told", "b"]
 
 
+@pytest.mark.requirement("STATE-007")
 async def test_the_state_of_a_subgraph_is_part_of_the_state(client: LangGraphClient) -> None:
     graph, config = remote(client, "parent"), await thread_of(client)
     await graph.ainvoke({"text": "t", "stop": True}, config)
@@ -213,6 +217,7 @@ def local(node: RemoteGraph) -> Any:
     return builder.compile(checkpointer=InMemorySaver())
 
 
+@pytest.mark.requirement("CLIENT-002")
 async def test_a_remote_graph_is_a_node_of_a_local_one(client: LangGraphClient) -> None:
     graph, config = local(remote(client, "echo")), await thread_of(client)
     values = await graph.ainvoke({"text": "s"}, config)
@@ -240,3 +245,112 @@ async def test_a_question_of_a_remote_node_interrupts_the_local_graph(
     # The remote graph stands on the thread of the same id.
     assert (await node.aget_state(config)).next == ("human",)
     assert (await node.ainvoke(Command(resume="Ann"), config))["answer"] == "Ann"
+
+
+async def test_the_drawing_shows_subgraphs_when_asked(client: LangGraphClient) -> None:
+    graph = remote(client, "parent")
+    plain, deep = await graph.aget_graph(), await graph.aget_graph(xray=True)
+
+    assert set(plain.nodes) == {"__start__", "outer_start", "child", "__end__"}
+    assert {"child:sub_one", "child:sub_two"} <= set(deep.nodes)
+    assert ("outer_start", "child") in {(edge.source, edge.target) for edge in plain.edges}
+    assert "child" in plain.draw_mermaid()
+
+
+def test_the_drawing_is_made_without_a_loop_too(sync_client: SyncLangGraphClient) -> None:
+    graph = RemoteGraph("parent", sync_client=sync_client)
+
+    assert set(graph.get_graph(xray=1).nodes) >= {"child:sub_one", "child:sub_two"}
+
+
+async def test_a_graph_that_has_a_remote_one_inside_is_drawn(client: LangGraphClient) -> None:
+    node = remote(client, "echo")
+    builder = StateGraph(LocalState)
+    builder.add_node("remote", node)
+    builder.add_edge(START, "remote")
+
+    assert "remote" in builder.compile().get_graph().nodes
+
+
+async def test_a_remote_graph_is_found_by_its_assistant_too(client: LangGraphClient) -> None:
+    made = await client.assistants.create("show", context={"user": "of the assistant"})
+    graph = RemoteGraph(made["assistant_id"], client=client)
+
+    assert (await graph.ainvoke({}))["seen"]["context"]["user"] == "of the assistant"
+    assert "show" in (await graph.aget_graph()).nodes
+
+
+async def test_modes_and_subgraphs_are_streamed_together(client: LangGraphClient) -> None:
+    found = await chunks(
+        remote(client, "parent"), {"text": "t"}, subgraphs=True, stream_mode=["updates", "values"]
+    )
+    shown = {
+        (tuple(part.split(":")[0] for part in namespace), mode) for namespace, mode, _ in found
+    }
+
+    assert shown == {
+        ((), "values"),
+        ((), "updates"),
+        (("child",), "values"),
+        (("child",), "updates"),
+    }
+
+
+async def test_tasks_and_checkpoints_are_streamed(client: LangGraphClient) -> None:
+    graph, config = remote(client, "echo"), await thread_of(client)
+    found = await chunks(
+        graph, {"text": "s"}, config, stream_mode=["tasks", "checkpoints"], version="v2"
+    )
+    names = [part["data"]["name"] for part in found if part["type"] == "tasks"]
+    nexts = [part["data"]["next"] for part in found if part["type"] == "checkpoints"]
+
+    assert names == ["a", "a", "b", "b"]
+    assert nexts == [["__start__"], ["a"], ["b"], []]
+
+
+async def test_a_run_stops_before_and_after_the_nodes_it_is_told_to(
+    client: LangGraphClient,
+) -> None:
+    graph, config = remote(client, "echo"), await thread_of(client)
+    await graph.ainvoke({"text": "s"}, config, interrupt_before=["b"])
+    assert (await graph.aget_state(config)).next == ("b",)
+    assert (await graph.ainvoke(None, config))["log"] == ["a:s", "b"]
+    await graph.ainvoke({"text": "t"}, config, interrupt_after=["a"])
+    assert (await graph.aget_state(config)).next == ("b",)
+
+
+async def test_one_of_several_questions_is_answered(client: LangGraphClient) -> None:
+    graph, config = remote(client, "fan"), await thread_of(client)
+    await graph.ainvoke({"items": ["x", "y"]}, config)
+    first, second = (await graph.aget_state(config)).interrupts
+    await graph.ainvoke(Command(resume={first.id: "1"}), config)
+    assert [one.id for one in (await graph.aget_state(config)).interrupts] == [second.id]
+    answered = await graph.ainvoke(Command(resume={second.id: "2"}), config)
+
+    assert sorted(answered["out"]) == sorted(
+        [f"{first.value['item']}=1", f"{second.value['item']}=2"]
+    )
+
+
+async def test_the_state_is_written_step_by_step(client: LangGraphClient) -> None:
+    graph, config = remote(client, "ask"), await thread_of(client)
+    await graph.ainvoke({"q": "name?"}, config)
+    await graph.aupdate_state(config, {"answer": "first"}, as_node="human")
+    await graph.aupdate_state(config, {"answer": "second"}, as_node="human")
+    state = await graph.aget_state(config)
+
+    assert (state.values["answer"], state.next) == ("second", ("finish",))
+
+
+async def test_the_subgraph_inside_a_remote_node_streams_with_its_whole_namespace(
+    client: LangGraphClient,
+) -> None:
+    graph, config = local(remote(client, "parent")), await thread_of(client)
+    found = [
+        [part.split(":")[0] for part in namespace]
+        async for namespace, _ in graph.astream(
+            {"text": "t"}, config, stream_mode="updates", subgraphs=True
+        )
+    ]
+
+    assert found == [[], ["remote"], ["remote", "child"], ["remote", "child"], ["remote"], []]

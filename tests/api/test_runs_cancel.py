@@ -39,6 +39,7 @@ def has_status(http: httpx.Client, thread_id: str, run_id: str, wanted: str) -> 
     return status(http, thread_id, run_id) == wanted
 
 
+@pytest.mark.requirement("CANCEL-003")
 @pytest.mark.parametrize("wait_for_it", [{}, {"wait": "1"}])
 @pytest.mark.parametrize(
     ("action", "left", "thread"),
@@ -61,6 +62,7 @@ def test_a_running_run_is_over_when_its_cancel_is_answered(
     assert state(http, thread_id)["next"] == ([] if left is None else ["sleep"])
 
 
+@pytest.mark.requirement("CANCEL-006")
 @pytest.mark.parametrize(("action", "left"), [("interrupt", "interrupted"), ("rollback", None)])
 def test_a_pending_run_is_cancelled_without_having_run(
     http: httpx.Client, action: str, left: str | None
@@ -73,6 +75,7 @@ def test_a_pending_run_is_cancelled_without_having_run(
     assert state(http, thread_id)["values"] == {}
 
 
+@pytest.mark.requirement("CANCEL-004")
 def test_a_run_is_cancelled_only_once(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     run_id = start(http, thread_id)
@@ -83,6 +86,7 @@ def test_a_run_is_cancelled_only_once(http: httpx.Client) -> None:
     assert again.json()["detail"].startswith("No matching runs to cancel.")
 
 
+@pytest.mark.requirement("CANCEL-004")
 def test_cancelling_what_is_not_there_is_not_found(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     run_id = create(http, thread_id, "echo", input={}, after_seconds=3600)
@@ -98,6 +102,7 @@ def test_cancelling_what_is_not_there_is_not_found(http: httpx.Client) -> None:
     http.delete(f"/threads/{thread_id}")
 
 
+@pytest.mark.requirement("CANCEL-005")
 @pytest.mark.parametrize("query", ["", "?action=rollback"])
 def test_runs_are_cancelled_by_list_or_by_status(http: httpx.Client, query: str) -> None:
     threads = [new_thread(http) for _ in range(2)]
@@ -141,6 +146,7 @@ def test_a_run_that_waits_can_be_cancelled_right_when_its_turn_comes(http: httpx
         assert thread_status(http, thread_id) != "busy"
 
 
+@pytest.mark.requirement("CANCEL-001")
 def test_a_cancelled_run_is_gone_on_with_by_a_run_without_input(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     run_id = start(http, thread_id, {"assistant_id": "slow", "input": {"seconds": 0.3, "ticks": 2}})
@@ -150,6 +156,7 @@ def test_a_cancelled_run_is_gone_on_with_by_a_run_without_input(http: httpx.Clie
     assert thread_status(http, thread_id) == "idle"
 
 
+@pytest.mark.requirement("CANCEL-007")
 def test_deleting_a_run_stops_it_and_the_next_one_starts_from_before_it(
     http: httpx.Client,
 ) -> None:
@@ -208,6 +215,7 @@ def test_a_thread_can_be_deleted_while_runs_are_created_on_it(http: httpx.Client
     assert http.post("/threads/count", json={"status": "busy"}).json() == 0
 
 
+@pytest.mark.requirement("CANCEL-008")
 @pytest.mark.parametrize("kind", ["wait", "stream"])
 def test_a_client_that_leaves_at_any_moment_takes_its_run_with_it(
     http: httpx.Client, kind: str
@@ -223,6 +231,7 @@ def test_a_client_that_leaves_at_any_moment_takes_its_run_with_it(
     assert http.post("/threads/count", json={"status": "busy"}).json() == 0
 
 
+@pytest.mark.requirement("CANCEL-008")
 @pytest.mark.parametrize("kind", ["join", "stream"])
 def test_a_joiner_takes_the_run_with_it_only_if_it_says_so(http: httpx.Client, kind: str) -> None:
     thread_id = new_thread(http)
@@ -239,6 +248,7 @@ def test_a_joiner_takes_the_run_with_it_only_if_it_says_so(http: httpx.Client, k
         until(partial(has_status, http, thread_id, run_id, left))
 
 
+@pytest.mark.requirement("CANCEL-008")
 def test_a_stream_may_be_left_without_harm_to_its_run(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     run_id = start(http, thread_id, {"assistant_id": "slow", "input": {"seconds": 0.2, "ticks": 4}})
@@ -247,6 +257,7 @@ def test_a_stream_may_be_left_without_harm_to_its_run(http: httpx.Client) -> Non
     assert status(http, thread_id, run_id) == "success"
 
 
+@pytest.mark.requirement("STREAM-004")
 def test_a_cancelled_stream_just_ends(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     path = f"/threads/{thread_id}/runs/stream"

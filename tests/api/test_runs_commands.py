@@ -23,6 +23,7 @@ def post(http: httpx.Client, thread_id: str, **body: Any) -> httpx.Response:
     return http.post(f"/threads/{thread_id}/runs/wait", json={"assistant_id": "ask", **body})
 
 
+@pytest.mark.requirement("COMMAND-005")
 @pytest.mark.parametrize(
     "command",
     [
@@ -47,6 +48,7 @@ def test_a_command_that_asks_for_nothing_is_refused(http: httpx.Client, command:
     assert thread_status(http, thread_id) == "interrupted"
 
 
+@pytest.mark.requirement("COMMAND-004")
 def test_an_empty_command_counts_as_none(http: httpx.Client) -> None:
     thread_id = asked(http)
     answer = post(http, thread_id, command={}).json()
@@ -55,6 +57,7 @@ def test_an_empty_command_counts_as_none(http: httpx.Client) -> None:
     assert post(http, thread_id, command={}, input={"q": "new"}).json()["q"] == "new"
 
 
+@pytest.mark.requirement("COMMAND-006")
 def test_a_thread_that_has_not_run_has_nothing_to_resume(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     answer = post(http, thread_id, command={"resume": 1})
@@ -82,6 +85,7 @@ def test_an_answer_may_wait_for_the_run_that_will_ask(http: httpx.Client) -> Non
     assert wait(http, thread_id, "ask", command={"resume": "R"})["log"][-1] == "finish:R"
 
 
+@pytest.mark.requirement("RUN-013")
 def test_a_stateless_run_cannot_resume(http: httpx.Client) -> None:
     answer = http.post("/runs/wait", json={"assistant_id": "ask", "command": {"resume": 1}})
 
@@ -101,6 +105,7 @@ def test_any_answer_but_null_is_one(http: httpx.Client, resume: Any) -> None:
         assert thread_status(http, thread_id) == "idle"
 
 
+@pytest.mark.requirement("COMMAND-003")
 @pytest.mark.parametrize(
     "goto", ["finish", ["finish"], {"node": "finish", "input": {"answer": "s"}}]
 )
@@ -113,6 +118,7 @@ def test_going_elsewhere_leaves_the_open_question_open(http: httpx.Client, goto:
     assert thread_status(http, thread_id) == "interrupted"
 
 
+@pytest.mark.requirement("COMMAND-004")
 def test_going_to_an_unknown_node_changes_nothing(http: httpx.Client) -> None:
     thread_id = asked(http)
     before = state(http, thread_id)["values"]
@@ -122,6 +128,7 @@ def test_going_to_an_unknown_node_changes_nothing(http: httpx.Client) -> None:
     assert values == before == state(http, thread_id)["values"]
 
 
+@pytest.mark.requirement("RUN-009")
 def test_the_result_holds_every_question_that_was_asked_at_once(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     both = wait(http, thread_id, "fan", input={"items": ["a", "b"]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 
 from lgserve.core.ids import system_assistant_id
 from tests.api.run_tools import Body, last_run, new_thread, wait
@@ -31,6 +32,7 @@ def seen(http: httpx.Client, thread_id: str, assistant: str = "show", **body: An
     return values
 
 
+@pytest.mark.requirement("RUN-001")
 def test_a_run_shows_all_that_it_was_asked_for(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     answer = http.post(
@@ -99,11 +101,13 @@ def test_a_run_shows_all_that_it_was_asked_for(http: httpx.Client) -> None:
         "created_at": answer["created_at"],
         "updated_at": answer["created_at"],
         "langsmith_session_name": None,
+        "cancel_reason": None,
     }
     # Compared as text: members stand in the order of the reference.
     assert repr(answer) == repr(expected)
 
 
+@pytest.mark.requirement("CONFIG-001")
 def test_the_request_goes_over_the_thread_and_the_thread_over_the_assistant(
     http: httpx.Client,
 ) -> None:
@@ -159,6 +163,7 @@ def test_the_request_goes_over_the_thread_and_the_thread_over_the_assistant(
     assert (second["configurable"]["both"], second["tags"]) == ("assistant", ["atag"])
 
 
+@pytest.mark.requirement("CONFIG-002")
 def test_a_client_cannot_pass_for_the_server(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     forged = dict.fromkeys((*_SERVER[:4], "langgraph_auth_role", *_SERVER[6:10]), "forged")
@@ -178,6 +183,7 @@ def test_a_client_cannot_pass_for_the_server(http: httpx.Client) -> None:
     assert (configurable["user_id"], configurable["langgraph_request_id"]) == ("me", "forged")
 
 
+@pytest.mark.requirement("CONFIG-003", "HTTP-018")
 def test_a_node_is_told_where_it_runs(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     metadata = seen(http, thread_id, metadata={"mine": 1})["metadata"]
@@ -189,6 +195,7 @@ def test_a_node_is_told_where_it_runs(http: httpx.Client) -> None:
     assert metadata["langgraph_api_url"] == str(http.base_url).rstrip("/")
 
 
+@pytest.mark.requirement("RUN-011")
 def test_a_thread_that_a_run_makes_has_the_metadata_of_the_run(http: httpx.Client) -> None:
     thread_id = "0f0f0f0f-0000-4000-8000-000000000001"
     wait(
@@ -212,6 +219,7 @@ def test_a_thread_that_a_run_makes_has_the_metadata_of_the_run(http: httpx.Clien
     )
 
 
+@pytest.mark.requirement("CONFIG-005")
 def test_a_run_on_a_busy_thread_leaves_its_configuration_alone(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     body = {"assistant_id": "echo", "input": {}, "after_seconds": 3600}
@@ -222,6 +230,7 @@ def test_a_run_on_a_busy_thread_leaves_its_configuration_alone(http: httpx.Clien
     http.delete(f"/threads/{thread_id}")
 
 
+@pytest.mark.requirement("CONFIG-004")
 def test_configurable_and_context_exclude_each_other(http: httpx.Client) -> None:
     body = {
         "assistant_id": "show",

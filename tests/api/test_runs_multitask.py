@@ -53,6 +53,7 @@ def pool() -> Any:
         yield pool
 
 
+@pytest.mark.requirement("MULTITASK-001")
 @pytest.mark.parametrize("first", ["running", "waiting", "scheduled"])
 def test_a_run_that_would_be_second_is_refused_whatever_the_first_does(
     http: httpx.Client, first: str
@@ -74,6 +75,7 @@ def test_a_run_that_would_be_second_is_refused_whatever_the_first_does(
     http.delete(f"/threads/{thread_id}")
 
 
+@pytest.mark.requirement("MULTITASK-003")
 @pytest.mark.parametrize("strategy", ["interrupt", "rollback"])
 def test_a_run_takes_the_place_of_all_that_run_or_wait(
     http: httpx.Client, pool: ThreadPoolExecutor, strategy: str
@@ -97,6 +99,7 @@ def test_a_run_takes_the_place_of_all_that_run_or_wait(
     assert thread_status(http, thread_id) == "idle"
 
 
+@pytest.mark.requirement("MULTITASK-003")
 @pytest.mark.parametrize(("strategy", "left"), [("interrupt", "interrupted"), ("rollback", None)])
 def test_the_run_before_is_over_when_its_successor_is_accepted(
     http: httpx.Client, strategy: str, left: str | None
@@ -127,6 +130,7 @@ def test_a_run_waits_for_the_first_but_not_for_one_that_is_scheduled(http: httpx
     assert thread_status(http, thread_id) == "idle"
 
 
+@pytest.mark.requirement("RUN-016")
 def test_a_scheduled_run_starts_when_it_is_due(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     answer = http.post(
@@ -152,6 +156,7 @@ def test_the_stream_of_a_run_that_was_replaced_just_ends(
     assert names(first.result(10)) == ["metadata", "values", "values"]
 
 
+@pytest.mark.requirement("MULTITASK-004")
 @pytest.mark.parametrize("strategy", ["interrupt", "rollback", "enqueue", "reject"])
 def test_of_many_runs_at_once_no_one_leaves_the_thread_busy(
     http: httpx.Client, pool: ThreadPoolExecutor, strategy: str

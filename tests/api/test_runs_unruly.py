@@ -43,6 +43,7 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
             yield client
 
 
+@pytest.mark.requirement("ERROR-001")
 @pytest.mark.parametrize(
     ("how", "error", "message"),
     [
@@ -82,6 +83,7 @@ def test_a_node_that_ends_its_program_ends_its_run_only(http: httpx.Client, how:
     ]
 
 
+@pytest.mark.requirement("CANCEL-009")
 def test_a_run_that_takes_too_long_is_stopped_and_everybody_is_told(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     body = {"assistant_id": "sleepy", "input": {"seconds": 3}}
@@ -117,6 +119,7 @@ def test_code_that_does_not_stop_is_left_behind_with_what_it_had_written(
     assert state(http, thread_id)["values"]["log"] == ["before"]
 
 
+@pytest.mark.requirement("THREAD-007")
 def test_a_thread_whose_code_does_not_stop_can_be_deleted(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     start(http, thread_id, {"assistant_id": "stubborn", "input": {"seconds": 0.5}})
@@ -152,6 +155,7 @@ def test_rollback_after_interrupt_still_rolls_back(http: httpx.Client) -> None:
     assert state(http, thread_id)["values"] == {}
 
 
+@pytest.mark.requirement("STREAM-003")
 def test_a_stream_and_a_waiter_hear_of_the_server_while_nothing_happens(
     http: httpx.Client,
 ) -> None:
@@ -177,6 +181,7 @@ def test_who_joins_in_the_middle_of_a_message_gets_all_of_it(http: httpx.Client)
     assert shown[-1] == " ".join(f"w{n}" for n in range(20))
 
 
+@pytest.mark.requirement("VALUE-005")
 def test_values_need_not_be_objects(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     asked = wait(http, thread_id, "functional", input="q")

@@ -11,6 +11,7 @@ import pytest
 from tests.api.run_tools import (
     ENDLESS,
     create,
+    frames_of,
     join_stream,
     last_run,
     names,
@@ -25,6 +26,7 @@ ECHO = {"assistant_id": "echo", "input": {"text": "x"}}
 DONE = {"text": "x", "log": ["a:x", "b"], "n": 2}
 
 
+@pytest.mark.requirement("RUN-002")
 def test_a_created_run_tells_where_it_is(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     answer = http.post(f"/threads/{thread_id}/runs", json=ECHO)
@@ -36,6 +38,7 @@ def test_a_created_run_tells_where_it_is(http: httpx.Client) -> None:
     assert http.get(path).json()["run_id"] == answer.json()["run_id"]
 
 
+@pytest.mark.requirement("RUN-003")
 def test_a_waiter_is_told_where_the_result_can_be_fetched_again(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     answer = http.post(f"/threads/{thread_id}/runs/wait", json=ECHO)
@@ -47,6 +50,7 @@ def test_a_waiter_is_told_where_the_result_can_be_fetched_again(http: httpx.Clie
     assert http.get(answer.headers["Location"]).json() == answer.json() == DONE
 
 
+@pytest.mark.requirement("RUN-004")
 def test_a_stateless_waiter_is_told_the_true_place_of_its_run(http: httpx.Client) -> None:
     answer = http.post("/runs/wait", json={**ECHO, "on_completion": "keep"})
 
@@ -56,6 +60,7 @@ def test_a_stateless_waiter_is_told_the_true_place_of_its_run(http: httpx.Client
     assert http.get(answer.headers["Location"]).json() == answer.json() == DONE
 
 
+@pytest.mark.requirement("RUN-004")
 def test_the_places_a_stateless_stream_names_exist(http: httpx.Client) -> None:
     answer = http.post("/runs/stream", json={**ECHO, "on_completion": "keep"})
 
@@ -69,6 +74,7 @@ def test_the_places_a_stateless_stream_names_exist(http: httpx.Client) -> None:
     )
 
 
+@pytest.mark.requirement("RUN-003")
 def test_a_slow_run_sends_its_headers_before_its_result(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     with http.stream("POST", f"/threads/{thread_id}/runs/wait", json=ENDLESS) as answer:
@@ -80,6 +86,7 @@ def test_a_slow_run_sends_its_headers_before_its_result(http: httpx.Client) -> N
     assert body == {**ENDLESS["input"], "log": ["first"]}
 
 
+@pytest.mark.requirement("CANCEL-003")
 def test_who_waits_for_a_cancel_is_told_where_the_result_is(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     run_id = start(http, thread_id)
@@ -91,6 +98,7 @@ def test_who_waits_for_a_cancel_is_told_where_the_result_is(http: httpx.Client) 
     assert answer.headers["Location"] == f"{path}/join"
 
 
+@pytest.mark.requirement("STREAM-001")
 def test_a_stream_is_made_of_crlf_lines_and_begins_with_its_metadata(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     answer = http.post(
@@ -109,6 +117,7 @@ def test_a_stream_is_made_of_crlf_lines_and_begins_with_its_metadata(http: httpx
     assert answer.headers["Location"] == f"/threads/{thread_id}/runs/{run_id}/stream"
 
 
+@pytest.mark.requirement("STREAM-002")
 def test_only_frames_of_a_resumable_stream_have_ids_and_each_its_own(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     answer = http.post(f"/threads/{thread_id}/runs/stream", json={**ECHO, "stream_resumable": True})
@@ -123,6 +132,7 @@ def test_only_frames_of_a_resumable_stream_have_ids_and_each_its_own(http: httpx
     assert len(set(ids)) == len(ids) == 4
 
 
+@pytest.mark.requirement("RUN-006")
 @pytest.mark.parametrize("route", ["", "/join", "/stream"])
 def test_a_run_that_is_not_there_is_not_found(http: httpx.Client, route: str) -> None:
     thread_id = new_thread(http)
@@ -134,6 +144,7 @@ def test_a_run_that_is_not_there_is_not_found(http: httpx.Client, route: str) ->
     assert http.get(f"/threads/{thread_id}/runs/bad{route}").status_code == 422
 
 
+@pytest.mark.requirement("RUN-007")
 def test_joining_an_ended_run_gives_what_that_run_came_to(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     first = wait(http, thread_id, "echo", input={"text": "1"})
@@ -158,6 +169,7 @@ def test_joining_an_ended_run_gives_what_that_run_came_to(http: httpx.Client) ->
     assert same["text"] == "4"
 
 
+@pytest.mark.requirement("RUN-008")
 def test_who_follows_a_run_after_its_end_is_told_its_last_values(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     wait(http, thread_id, "echo", input=ECHO["input"], stream_mode=["updates", "values"])
@@ -169,6 +181,7 @@ def test_who_follows_a_run_after_its_end_is_told_its_last_values(http: httpx.Cli
     assert join_stream(http, thread_id, run_id, modes="updates") == []
 
 
+@pytest.mark.requirement("RUN-008")
 def test_who_follows_a_failed_run_after_its_end_is_told_its_error(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     wait(http, thread_id, "boom", input={"text": "x"})
@@ -199,6 +212,7 @@ def test_who_has_seen_a_resumable_run_to_its_end_is_told_nothing_more(http: http
     assert late.endswith(f"id: {last}\r\n\r\n")
 
 
+@pytest.mark.requirement("STREAM-021")
 def test_a_run_that_keeps_no_events_is_joined_from_now_whatever_one_asks_for(
     http: httpx.Client,
 ) -> None:
@@ -214,6 +228,7 @@ def test_a_run_that_keeps_no_events_is_joined_from_now_whatever_one_asks_for(
     assert status(http, thread_id, run_id) == "interrupted"
 
 
+@pytest.mark.requirement("HTTP-014")
 def test_a_joiner_names_modes_by_commas_or_repeatedly(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     body = {
@@ -237,6 +252,7 @@ def test_a_joiner_names_modes_by_commas_or_repeatedly(http: httpx.Client) -> Non
     assert updates == [frame for frame in expected if frame[0].startswith("updates")]
 
 
+@pytest.mark.requirement("RUN-014")
 def test_feedback_keys_and_tracers_do_no_harm(http: httpx.Client) -> None:
     thread_id = new_thread(http)
     body = {**ECHO, "feedback_keys": ["good"], "langsmith_tracer": {"project_name": "p"}}
@@ -244,3 +260,26 @@ def test_feedback_keys_and_tracers_do_no_harm(http: httpx.Client) -> None:
 
     assert frames[-1] == ("values", DONE)
     assert last_run(http, thread_id)["status"] == "success"
+
+
+@pytest.mark.parametrize("namespaces", [[""], ["child"], ["no such"]])
+def test_namespaces_of_the_javascript_sdk_narrow_no_stream_and_info_promises_no_such_thing(
+    http: httpx.Client, namespaces: list[str]
+) -> None:
+    # Its `streamNamespaces` is for servers with the flag `stream_namespaces`, which, like the
+    # reference, we are not: the SDK says that others send every event.
+    assert "stream_namespaces" not in http.get("/info").json()["flags"]
+    thread_id = new_thread(http)
+    body = {
+        "assistant_id": "parent", "input": {"text": "x"}, "stream_mode": ["updates"],
+        "stream_subgraphs": True, "stream_resumable": True,
+    }  # fmt: skip
+    query = {"namespace": namespaces}
+    streamed = http.post(f"/threads/{thread_id}/runs/stream", json=body, params=query)
+    joined = http.get(streamed.headers["Location"], params=query, headers={"Last-Event-ID": "-1"})
+
+    told = names(list(frames_of(iter(streamed.text.split("\r\n")))))
+    assert {name.partition("|")[0] for name in told} == {"metadata", "updates"}
+    assert "updates" in told
+    assert any(name.startswith("updates|") for name in told)
+    assert names(list(frames_of(iter(joined.text.split("\r\n"))))) == told

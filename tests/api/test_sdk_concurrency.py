@@ -12,6 +12,7 @@ from langgraph_sdk.schema import CancelAction, MultitaskStrategy
 from tests.api.sdk import SECONDS, all_of, start_long_run, state_of, status_of, thread_of, wait
 
 
+@pytest.mark.requirement("MULTITASK-001")
 async def test_a_second_run_is_refused_if_it_says_so(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     run_id = await start_long_run(client, thread_id)
@@ -24,6 +25,7 @@ async def test_a_second_run_is_refused_if_it_says_so(client: LangGraphClient) ->
     await client.runs.cancel(thread_id, run_id, wait=True)
 
 
+@pytest.mark.requirement("MULTITASK-002")
 @pytest.mark.parametrize(
     ("strategy", "first", "log"),
     [
@@ -46,6 +48,7 @@ async def test_a_second_run_waits_or_takes_the_place_of_the_first(
     assert (await client.threads.get(thread_id))["status"] == "idle"
 
 
+@pytest.mark.requirement("MULTITASK-002")
 async def test_runs_that_wait_are_carried_out_in_their_order(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     first = await start_long_run(client, thread_id)
@@ -63,6 +66,7 @@ async def test_runs_that_wait_are_carried_out_in_their_order(client: LangGraphCl
         assert values["log"] == expected
 
 
+@pytest.mark.requirement("CANCEL-001")
 async def test_a_cancelled_run_keeps_its_steps_and_can_be_gone_on_with(
     client: LangGraphClient,
 ) -> None:
@@ -79,6 +83,7 @@ async def test_a_cancelled_run_keeps_its_steps_and_can_be_gone_on_with(
     assert (await wait(client, thread_id, "slow"))["log"] == ["first", "slept"]
 
 
+@pytest.mark.requirement("CANCEL-002")
 async def test_a_run_that_is_rolled_back_was_never_there(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     await wait(client, thread_id, "slow", input={"seconds": 0})
@@ -92,6 +97,7 @@ async def test_a_run_that_is_rolled_back_was_never_there(client: LangGraphClient
     assert (await client.threads.get(thread_id))["status"] == "idle"
 
 
+@pytest.mark.requirement("CANCEL-005")
 async def test_many_runs_are_cancelled_at_once(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     running = await start_long_run(client, thread_id)
@@ -109,6 +115,7 @@ async def test_many_runs_are_cancelled_at_once(client: LangGraphClient) -> None:
     assert (await state_of(client, thread_id))["values"]["log"] == ["first"]
 
 
+@pytest.mark.requirement("RUN-016")
 async def test_a_run_for_later_keeps_its_thread_busy_until_it_is_cancelled(
     client: LangGraphClient,
 ) -> None:
@@ -122,6 +129,7 @@ async def test_a_run_for_later_keeps_its_thread_busy_until_it_is_cancelled(
     assert (await client.threads.get(thread_id))["status"] == "idle"
 
 
+@pytest.mark.requirement("CANCEL-007")
 async def test_a_deleted_run_takes_its_steps_with_it(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     first = await wait(client, thread_id, "slow", input={"seconds": 0})
@@ -135,6 +143,7 @@ async def test_a_deleted_run_takes_its_steps_with_it(client: LangGraphClient) ->
     assert (thread["status"], thread["values"]) == ("idle", first)
 
 
+@pytest.mark.requirement("THREAD-007")
 async def test_a_thread_is_deleted_with_the_run_on_it(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     run_id = await start_long_run(client, thread_id)

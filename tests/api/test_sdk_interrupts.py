@@ -17,6 +17,7 @@ async def asked(client: LangGraphClient) -> str:
     return thread_id
 
 
+@pytest.mark.requirement("RUN-009")
 async def test_a_question_shows_in_the_result_the_thread_and_its_state(
     client: LangGraphClient,
 ) -> None:
@@ -38,6 +39,7 @@ async def test_a_question_shows_in_the_result_the_thread_and_its_state(
     assert run["status"] == "success"
 
 
+@pytest.mark.requirement("COMMAND-001")
 @pytest.mark.parametrize("answer", ["Ann", 0, False, ["a"], {"first": "Ann"}, ""])
 async def test_an_answer_goes_to_the_one_who_asked(client: LangGraphClient, answer: Any) -> None:
     thread_id = await asked(client)
@@ -49,6 +51,7 @@ async def test_an_answer_goes_to_the_one_who_asked(client: LangGraphClient, answ
     assert (thread["status"], thread["interrupts"], thread["values"]) == ("idle", {}, values)
 
 
+@pytest.mark.requirement("COMMAND-002")
 async def test_an_answer_may_come_with_a_change_of_the_state(client: LangGraphClient) -> None:
     thread_id = await asked(client)
     values = await wait(
@@ -66,6 +69,7 @@ async def test_an_answer_may_be_written_into_the_state(client: LangGraphClient) 
     assert (await wait(client, thread_id, "ask"))["log"] == ["prepare", "finish:written"]
 
 
+@pytest.mark.requirement("RUN-020")
 async def test_new_input_to_an_interrupted_thread_starts_over(client: LangGraphClient) -> None:
     thread_id = await asked(client)
     values = await wait(client, thread_id, "ask", input={"q": "again?"})
@@ -74,6 +78,7 @@ async def test_new_input_to_an_interrupted_thread_starts_over(client: LangGraphC
     assert values["__interrupt__"][0]["value"] == {"question": "again?"}
 
 
+@pytest.mark.requirement("COMMAND-001")
 async def test_several_questions_are_answered_one_by_one_by_their_ids(
     client: LangGraphClient,
 ) -> None:
@@ -95,6 +100,7 @@ async def test_several_questions_are_answered_one_by_one_by_their_ids(
     assert (await thread_now(client, thread_id))["status"] == "idle"
 
 
+@pytest.mark.requirement("STATE-017")
 async def test_a_question_in_a_subgraph_is_answered_like_any_other(
     client: LangGraphClient,
 ) -> None:
@@ -113,6 +119,7 @@ async def test_a_question_in_a_subgraph_is_answered_like_any_other(
     assert values["log"] == ["outer_start", "outer_start", "sub_one", "sub_two:go"]
 
 
+@pytest.mark.requirement("STATE-008")
 async def test_the_state_of_a_subgraph_can_be_written(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     await wait(client, thread_id, "parent", input={"text": "t", "stop": True})
@@ -125,6 +132,7 @@ async def test_the_state_of_a_subgraph_can_be_written(client: LangGraphClient) -
     assert values["log"] == ["outer_start", "outer_start", "sub_one", "sub_two"]
 
 
+@pytest.mark.requirement("COMMAND-002")
 @pytest.mark.parametrize(
     ("goto", "log"),
     [
@@ -142,6 +150,7 @@ async def test_a_command_goes_to_nodes(client: LangGraphClient, goto: Any, log: 
     assert values["log"] == log
 
 
+@pytest.mark.requirement("COMMAND-002")
 async def test_a_command_updates_and_goes_on(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     await wait(client, thread_id, "echo", input={"text": "one"})
@@ -154,6 +163,7 @@ async def test_a_command_updates_and_goes_on(client: LangGraphClient) -> None:
     assert values["text"] == "new"
 
 
+@pytest.mark.requirement("RUN-017")
 @pytest.mark.parametrize(
     ("where", "log", "ahead"),
     [
@@ -176,6 +186,7 @@ async def test_a_run_stops_before_or_after_the_nodes_it_names_and_goes_on(
     assert (await wait(client, thread_id, "echo"))["log"] == ["a:s", "b"]
 
 
+@pytest.mark.requirement("RUN-013")
 async def test_a_stateless_run_can_ask_but_not_be_answered(client: LangGraphClient) -> None:
     values = await wait(client, None, "ask", input={"q": "name?"})
 

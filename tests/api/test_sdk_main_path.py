@@ -15,6 +15,7 @@ from langgraph_sdk.schema import RunCreateMetadata
 from tests.api.sdk import JsonObject, all_of, history_of, state_of, status_of, thread_of, wait
 
 
+@pytest.mark.requirement("CLIENT-001")
 async def test_a_run_leaves_its_values_its_status_and_its_state_on_the_thread(
     client: LangGraphClient,
 ) -> None:
@@ -33,6 +34,7 @@ async def test_a_run_leaves_its_values_its_status_and_its_state_on_the_thread(
     assert await client.runs.get(thread_id, run["run_id"]) == run
 
 
+@pytest.mark.requirement("RUN-020")
 async def test_runs_on_one_thread_go_on_from_where_the_last_one_ended(
     client: LangGraphClient,
 ) -> None:
@@ -77,6 +79,7 @@ async def test_who_creates_a_run_is_told_its_ids_at_once(client: LangGraphClient
     assert first.data["run_id"] == told[2]["run_id"]
 
 
+@pytest.mark.requirement("RUN-011")
 async def test_a_thread_is_made_for_a_run_that_asks_for_it(client: LangGraphClient) -> None:
     thread_id = str(uuid4())
     with pytest.raises(NotFoundError):
@@ -92,6 +95,7 @@ async def test_a_thread_is_made_for_a_run_that_asks_for_it(client: LangGraphClie
     assert (metadata["graph_id"], metadata["m"]) == ("echo", 1)
 
 
+@pytest.mark.requirement("RUN-010")
 async def test_a_failing_run_raises_in_its_waiter(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     with pytest.raises(Exception, match=r"^ValueError: boom: x$"):
@@ -105,6 +109,7 @@ async def test_a_failing_run_raises_in_its_waiter(client: LangGraphClient) -> No
     assert state["tasks"][0]["error"] == "ValueError('boom: x')"
 
 
+@pytest.mark.requirement("RUN-010")
 async def test_a_waiter_may_ask_for_the_error_instead_of_an_exception(
     client: LangGraphClient,
 ) -> None:
@@ -113,6 +118,7 @@ async def test_a_waiter_may_ask_for_the_error_instead_of_an_exception(
     assert body == {"__error__": {"error": "ValueError", "message": "boom: x"}}
 
 
+@pytest.mark.requirement("STATUS-002")
 async def test_a_good_run_heals_a_thread_in_error(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     await wait(client, thread_id, "boom", input={"text": "x"}, raise_error=False)
@@ -123,6 +129,7 @@ async def test_a_good_run_heals_a_thread_in_error(client: LangGraphClient) -> No
     assert (thread["status"], thread.get("error")) == ("idle", None)
 
 
+@pytest.mark.requirement("RUN-020")
 async def test_a_failed_step_is_tried_again_by_a_run_without_input(
     client: LangGraphClient,
 ) -> None:
@@ -135,6 +142,7 @@ async def test_a_failed_step_is_tried_again_by_a_run_without_input(
     assert (await wait(client, thread_id, "boom"))["log"] == ["ok", "survived"]
 
 
+@pytest.mark.requirement("RUN-012")
 async def test_a_stateless_run_leaves_nothing_behind(client: LangGraphClient) -> None:
     values = await wait(client, None, "echo", input={"text": "s"})
     run = await client.runs.create(None, "echo", input={"text": "s"})
@@ -148,6 +156,7 @@ async def test_a_stateless_run_leaves_nothing_behind(client: LangGraphClient) ->
         await client.threads.get(thread_id)
 
 
+@pytest.mark.requirement("RUN-012")
 async def test_a_stateless_run_may_keep_its_thread(client: LangGraphClient) -> None:
     run = await client.runs.create(
         None, "echo", input={"text": "s"}, on_completion="keep", metadata={"kept": True}
@@ -159,6 +168,7 @@ async def test_a_stateless_run_may_keep_its_thread(client: LangGraphClient) -> N
     assert len(await history_of(client, run["thread_id"])) == 4
 
 
+@pytest.mark.requirement("CONFIG-006")
 async def test_an_assistant_configures_the_runs_that_use_it(client: LangGraphClient) -> None:
     assistant = await client.assistants.create(
         "show",
@@ -199,6 +209,7 @@ async def test_an_assistant_configures_the_runs_that_use_it(client: LangGraphCli
         await client.runs.create(thread["thread_id"], assistant_id, input={})
 
 
+@pytest.mark.requirement("CONFIG-006")
 async def test_a_new_version_of_an_assistant_is_what_runs_use(client: LangGraphClient) -> None:
     made = await client.assistants.create("show", context={"user": "one"})
     assistant_id = made["assistant_id"]
@@ -215,6 +226,7 @@ async def test_a_new_version_of_an_assistant_is_what_runs_use(client: LangGraphC
     assert assistant_id in [one["assistant_id"] for one in cast(list[JsonObject], found)]
 
 
+@pytest.mark.requirement("CONFIG-004")
 async def test_configurable_and_context_are_two_names_of_one_thing(
     client: LangGraphClient,
 ) -> None:
@@ -271,6 +283,7 @@ async def test_the_past_of_a_thread_is_read_step_by_step(client: LangGraphClient
     assert one["values"] == history[1]["values"] == {"text": "h", "log": ["a:h"], "n": 1}
 
 
+@pytest.mark.requirement("FORK-001")
 async def test_a_past_checkpoint_is_gone_on_from(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     await wait(client, thread_id, "echo", input={"text": "f"})
@@ -285,6 +298,7 @@ async def test_a_past_checkpoint_is_gone_on_from(client: LangGraphClient) -> Non
     assert (await state_of(client, thread_id))["values"] == by_id
 
 
+@pytest.mark.requirement("FORK-001")
 async def test_a_past_checkpoint_is_changed_and_gone_on_from(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     await wait(client, thread_id, "echo", input={"text": "f"})
@@ -298,6 +312,7 @@ async def test_a_past_checkpoint_is_changed_and_gone_on_from(client: LangGraphCl
     assert values == {"text": "f", "log": ["a:f", "changed", "b"], "n": 2}
 
 
+@pytest.mark.requirement("FORK-002")
 async def test_an_unknown_checkpoint_is_refused(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     await wait(client, thread_id, "echo", input={"text": "f"})
@@ -305,6 +320,7 @@ async def test_an_unknown_checkpoint_is_refused(client: LangGraphClient) -> None
         await client.runs.create(thread_id, "echo", checkpoint_id=str(uuid4()))
 
 
+@pytest.mark.requirement("RUN-015")
 @pytest.mark.parametrize(("durability", "kept"), [("sync", 4), ("async", 4), ("exit", 1)])
 async def test_durability_says_how_much_of_a_run_is_kept(
     client: LangGraphClient, durability: Any, kept: int
@@ -317,6 +333,7 @@ async def test_durability_says_how_much_of_a_run_is_kept(
     assert history[0]["values"] == values
 
 
+@pytest.mark.requirement("CONFIG-009")
 async def test_the_store_of_the_server_is_there_for_graphs(client: LangGraphClient) -> None:
     assert await wait(client, None, "memo", input={"text": "m"}) == {
         "text": "m",

@@ -31,6 +31,7 @@ async def streamed(
     return parts
 
 
+@pytest.mark.requirement("STREAM-005")
 async def test_values_are_the_whole_state_after_each_step(client: LangGraphClient) -> None:
     assert told(await streamed(client, "echo", "values", {"text": "s"})) == [
         ("values", {"text": "s", "log": []}),
@@ -39,6 +40,7 @@ async def test_values_are_the_whole_state_after_each_step(client: LangGraphClien
     ]
 
 
+@pytest.mark.requirement("STREAM-006")
 async def test_updates_are_what_each_node_wrote(client: LangGraphClient) -> None:
     assert told(await streamed(client, "echo", "updates", {"text": "s"})) == [
         ("updates", {"a": {"log": ["a:s"], "n": 1}}),
@@ -46,6 +48,7 @@ async def test_updates_are_what_each_node_wrote(client: LangGraphClient) -> None
     ]
 
 
+@pytest.mark.requirement("STREAM-009")
 async def test_custom_events_are_what_the_graph_said(client: LangGraphClient) -> None:
     assert told(await streamed(client, "writer", "custom", {})) == [
         ("custom", {"progress": 1}),
@@ -57,6 +60,7 @@ async def test_custom_events_are_what_the_graph_said(client: LangGraphClient) ->
 HELLO = {"messages": [{"role": "user", "content": "you"}]}
 
 
+@pytest.mark.requirement("STREAM-007")
 async def test_messages_grow_token_by_token(client: LangGraphClient) -> None:
     metadata, *partial = await streamed(client, "chat", "messages", HELLO)
 
@@ -68,6 +72,7 @@ async def test_messages_grow_token_by_token(client: LangGraphClient) -> None:
     assert {len(part.data) for part in partial} == {1}
 
 
+@pytest.mark.requirement("STREAM-007")
 async def test_a_message_that_no_model_made_comes_complete(client: LangGraphClient) -> None:
     metadata, complete = await streamed(client, "plain", "messages", HELLO)
 
@@ -75,6 +80,7 @@ async def test_a_message_that_no_model_made_comes_complete(client: LangGraphClie
     assert (complete.event, complete.data[0]["content"]) == ("messages/complete", "plain reply")
 
 
+@pytest.mark.requirement("STREAM-008")
 async def test_message_tuples_are_chunks_with_their_metadata(client: LangGraphClient) -> None:
     parts = await streamed(client, "chat", "messages-tuple", HELLO)
 
@@ -86,6 +92,7 @@ async def test_message_tuples_are_chunks_with_their_metadata(client: LangGraphCl
     assert {part.data[1]["langgraph_node"] for part in parts} == {"model"}
 
 
+@pytest.mark.requirement("STREAM-010")
 async def test_tasks_are_told_at_their_start_and_their_end(client: LangGraphClient) -> None:
     parts = await streamed(client, "echo", "tasks", {"text": "s"})
 
@@ -103,6 +110,7 @@ async def test_tasks_are_told_at_their_start_and_their_end(client: LangGraphClie
     assert [part.data["name"] for part in parts] == ["a", "a", "b", "b"]
 
 
+@pytest.mark.requirement("STREAM-011")
 async def test_checkpoints_are_told_as_they_are_made(client: LangGraphClient) -> None:
     parts = await streamed(client, "echo", "checkpoints", {"text": "s"})
     data = [part.data for part in parts]
@@ -117,6 +125,7 @@ async def test_checkpoints_are_told_as_they_are_made(client: LangGraphClient) ->
         assert parent == older["config"]["configurable"]["checkpoint_id"]
 
 
+@pytest.mark.requirement("STREAM-012")
 async def test_debug_tells_of_checkpoints_tasks_and_results(client: LangGraphClient) -> None:
     parts = await streamed(client, "echo", "debug", {"text": "s"})
     assert names(parts) == ["debug"] * 8
@@ -134,6 +143,7 @@ async def test_debug_tells_of_checkpoints_tasks_and_results(client: LangGraphCli
     assert parts[3].data["payload"]["result"] == {"log": ["a:s"], "n": 1}
 
 
+@pytest.mark.requirement("STREAM-013")
 async def test_events_are_those_of_langchain(client: LangGraphClient) -> None:
     parts = await streamed(client, "chat", "events", HELLO)
     kinds = [part.data["event"] for part in parts]
@@ -149,12 +159,14 @@ async def test_events_are_those_of_langchain(client: LangGraphClient) -> None:
     assert (parts[0].data["name"], parts[-1].data["name"]) == ("chat", "chat")
 
 
+@pytest.mark.requirement("STREAM-014")
 async def test_several_modes_come_in_the_order_of_what_happens(client: LangGraphClient) -> None:
     parts = await streamed(client, "echo", ["values", "updates", "custom"], {"text": "s"})
 
     assert names(parts) == ["values", "updates", "values", "updates", "values"]
 
 
+@pytest.mark.requirement("STREAM-014")
 async def test_all_modes_can_be_asked_for_at_once(client: LangGraphClient) -> None:
     shown = {"values", "messages", "tasks", "checkpoints", "updates", "events", "debug"}
     modes = sorted({*shown, "messages-tuple", "custom"})
@@ -163,6 +175,7 @@ async def test_all_modes_can_be_asked_for_at_once(client: LangGraphClient) -> No
     assert set(names(parts)) == shown
 
 
+@pytest.mark.requirement("STREAM-015")
 async def test_a_question_ends_the_stream(client: LangGraphClient) -> None:
     parts = await streamed(client, "ask", ["values", "updates"], {"q": "name?"})
     question = {"value": {"question": "name?"}, "response_schema": None}
@@ -175,6 +188,7 @@ async def test_a_question_ends_the_stream(client: LangGraphClient) -> None:
     assert values[-1] == {"q": "name?", "log": ["prepare"], "__interrupt__": [asked]}
 
 
+@pytest.mark.requirement("STREAM-004")
 async def test_an_error_is_the_last_part(client: LangGraphClient) -> None:
     parts = await streamed(client, "boom", "updates", {"text": "x"})
 
@@ -184,6 +198,7 @@ async def test_an_error_is_the_last_part(client: LangGraphClient) -> None:
     ]
 
 
+@pytest.mark.requirement("STREAM-016")
 async def test_subgraphs_are_streamed_under_their_namespace(client: LangGraphClient) -> None:
     parts = await streamed(
         client, "parent", ["updates", "values"], {"text": "t"}, stream_subgraphs=True
@@ -204,12 +219,14 @@ async def test_subgraphs_are_streamed_under_their_namespace(client: LangGraphCli
     ]
 
 
+@pytest.mark.requirement("STREAM-016")
 async def test_without_asking_a_subgraph_is_one_step(client: LangGraphClient) -> None:
     parts = await streamed(client, "parent", "updates", {"text": "t"})
 
     assert [list(part.data) for part in parts] == [["outer_start"], ["child"]]
 
 
+@pytest.mark.requirement("STREAM-017")
 async def test_tokens_of_a_model_in_a_subgraph_are_streamed(client: LangGraphClient) -> None:
     parts = await streamed(client, "nestedchat", "messages-tuple", HELLO, stream_subgraphs=True)
     tokens = [part.data[0]["content"] for part in parts if "|" in part.event]
@@ -239,6 +256,7 @@ async def test_the_second_version_of_parts_names_namespace_and_interrupts(
 SLOW = {"seconds": 0.3, "ticks": 6}
 
 
+@pytest.mark.requirement("STREAM-018")
 async def test_a_resumable_stream_goes_on_where_its_reader_left(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     seen = await first_parts(
@@ -263,6 +281,7 @@ async def test_a_resumable_stream_goes_on_where_its_reader_left(client: LangGrap
     assert whole[-1].data["log"] == ["first", "slept"]
 
 
+@pytest.mark.requirement("STREAM-019")
 async def test_a_run_is_joined_from_now_on(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     seen = await first_parts(
@@ -275,6 +294,7 @@ async def test_a_run_is_joined_from_now_on(client: LangGraphClient) -> None:
     assert "metadata" not in names(joined)
 
 
+@pytest.mark.requirement("STREAM-019")
 async def test_a_run_that_waits_is_joined_from_its_beginning(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     before = await start_long_run(client, thread_id)
@@ -290,6 +310,7 @@ async def test_a_run_that_waits_is_joined_from_its_beginning(client: LangGraphCl
     assert names(await joining) == ["metadata", "custom", "custom", "custom"]
 
 
+@pytest.mark.requirement("STREAM-020")
 async def test_a_joiner_chooses_among_the_modes_of_the_run(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     modes: Any = ["values", "updates", "tasks"]
@@ -363,6 +384,7 @@ async def cutting(url: str, before: bytes) -> AsyncIterator[str]:
     assert cut.is_set()
 
 
+@pytest.mark.requirement("STREAM-018")
 async def test_the_sdk_reconnects_by_itself_and_misses_nothing(
     client: LangGraphClient, server_url: str
 ) -> None:

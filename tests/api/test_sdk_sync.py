@@ -106,6 +106,7 @@ def test_a_question_is_answered(sync_client: SyncLangGraphClient, thread_id: str
     }
 
 
+@pytest.mark.requirement("CLIENT-001")
 def test_the_state_is_read_written_and_gone_back_to(
     sync_client: SyncLangGraphClient, thread_id: str
 ) -> None:
@@ -149,6 +150,7 @@ def test_a_run_is_cancelled(sync_client: SyncLangGraphClient, thread_id: str) ->
         sync_client.runs.get(thread_id, run_id)
 
 
+@pytest.mark.requirement("CLIENT-001")
 def test_assistants_are_made_changed_found_and_deleted(sync_client: SyncLangGraphClient) -> None:
     tag = str(uuid4())
     made = sync_client.assistants.create(
@@ -166,6 +168,7 @@ def test_assistants_are_made_changed_found_and_deleted(sync_client: SyncLangGrap
         sync_client.assistants.get(made["assistant_id"])
 
 
+@pytest.mark.requirement("CLIENT-001")
 def test_threads_are_made_changed_found_and_deleted(sync_client: SyncLangGraphClient) -> None:
     tag = str(uuid4())
     made = sync_client.threads.create(metadata={"tag": tag})

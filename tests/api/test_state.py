@@ -37,6 +37,7 @@ async def checkpoint_ids(client: LangGraphClient, thread_id: str) -> list[str]:
     return [str(state["checkpoint"]["checkpoint_id"]) for state in states]
 
 
+@pytest.mark.requirement("STATE-001")
 async def test_a_thread_without_a_run_has_an_empty_state(client: LangGraphClient) -> None:
     bare = await client.threads.create()
     named = await client.threads.create(graph_id="echo")
@@ -45,6 +46,7 @@ async def test_a_thread_without_a_run_has_an_empty_state(client: LangGraphClient
     assert await client.threads.get_state(named["thread_id"]) == EMPTY
 
 
+@pytest.mark.requirement("STATE-002")
 async def test_the_state_after_a_run(client: LangGraphClient, thread_id: str) -> None:
     state: Any = await client.threads.get_state(thread_id)
     latest, parent, *_ = await checkpoint_ids(client, thread_id)
@@ -66,6 +68,7 @@ async def test_the_state_after_a_run(client: LangGraphClient, thread_id: str) ->
     assert (state["checkpoint_id"], state["parent_checkpoint_id"]) == (latest, parent)
 
 
+@pytest.mark.requirement("STATE-003")
 async def test_the_state_at_a_checkpoint_has_the_tasks_that_followed(
     client: LangGraphClient, thread_id: str
 ) -> None:
@@ -96,6 +99,7 @@ async def test_the_state_at_a_checkpoint_has_the_tasks_that_followed(
     assert by_reference == by_id
 
 
+@pytest.mark.requirement("STATE-004")
 @pytest.mark.parametrize("wanted", ["6bcf7c6d-148d-4ae1-8383-982dbb3c4b92", "bad-id", "%00"])
 def test_a_checkpoint_that_is_not_there_is_404(
     http: httpx.Client, thread_id: str, wanted: str
@@ -106,6 +110,7 @@ def test_a_checkpoint_that_is_not_there_is_404(
     assert answer.json()["detail"].startswith("Checkpoint ")
 
 
+@pytest.mark.requirement("STATE-005")
 async def test_a_state_shows_only_what_is_selected(client: LangGraphClient, thread_id: str) -> None:
     latest, *_ = await checkpoint_ids(client, thread_id)
     wanted: list[Any] = ["next", "values.log", "values.absent"]
@@ -123,6 +128,7 @@ async def test_a_state_shows_only_what_is_selected(client: LangGraphClient, thre
     assert both == {"values": {"text": "one", "log": ["a:one", "b"], "n": 2}}
 
 
+@pytest.mark.requirement("STATE-005")
 def test_select_takes_commas_and_refuses_what_no_state_has(
     http: httpx.Client, thread_id: str
 ) -> None:
@@ -137,6 +143,7 @@ def test_select_takes_commas_and_refuses_what_no_state_has(
     assert (refused.status_code, refused.json()["detail"][:24]) == (422, "Invalid select: 'bogus'.")
 
 
+@pytest.mark.requirement("STATE-006")
 async def test_an_interrupt_waits_in_the_state(client: LangGraphClient) -> None:
     thread = await client.threads.create()
     await client.runs.wait(thread["thread_id"], "ask", input={"q": "name?"})
@@ -148,6 +155,7 @@ async def test_an_interrupt_waits_in_the_state(client: LangGraphClient) -> None:
     assert list(state["interrupts"][0]) == ["id", "value"]
 
 
+@pytest.mark.requirement("STATE-009")
 async def test_an_update_is_written_as_if_a_node_had(
     client: LangGraphClient, thread_id: str
 ) -> None:
@@ -171,6 +179,7 @@ async def test_an_update_is_written_as_if_a_node_had(
     assert thread["state_updated_at"] == thread["updated_at"]
 
 
+@pytest.mark.requirement("STATE-010")
 async def test_an_update_that_leaves_work_interrupts_and_a_run_goes_on(
     client: LangGraphClient, thread_id: str
 ) -> None:
@@ -182,6 +191,7 @@ async def test_an_update_that_leaves_work_interrupts_and_a_run_goes_on(
     assert result["log"] == ["a:one", "b", "again", "b"]
 
 
+@pytest.mark.requirement("STATE-011")
 async def test_answering_an_interrupt_by_an_update_clears_it(client: LangGraphClient) -> None:
     thread = await client.threads.create()
     thread_id = thread["thread_id"]
@@ -194,6 +204,7 @@ async def test_answering_an_interrupt_by_an_update_clears_it(client: LangGraphCl
     assert result["answer"] == "Bo"
 
 
+@pytest.mark.requirement("STATE-012")
 @pytest.mark.parametrize("form", ["checkpoint", "checkpoint_id"])
 async def test_an_update_forks_from_a_checkpoint(
     client: LangGraphClient, thread_id: str, form: str
@@ -208,6 +219,7 @@ async def test_an_update_forks_from_a_checkpoint(
     assert state["parent_checkpoint_id"] == before_b
 
 
+@pytest.mark.requirement("STATE-013")
 @pytest.mark.parametrize(
     ("as_node", "following"), [("__start__", ["a"]), ("__input__", ["__start__"])]
 )
@@ -224,6 +236,7 @@ def test_an_update_as_input_starts_over(
     assert (result["text"], result["log"]) == ("two", ["a:one", "b", "a:two", "b"])
 
 
+@pytest.mark.requirement("STATE-013")
 @pytest.mark.parametrize("body", [{}, {"values": None, "as_node": "a"}, {"as_node": "__end__"}])
 def test_an_update_may_be_empty(http: httpx.Client, thread_id: str, body: Any) -> None:
     answer = http.post(f"/threads/{thread_id}/state", json=body)
@@ -233,6 +246,7 @@ def test_an_update_may_be_empty(http: httpx.Client, thread_id: str, body: Any) -
     assert list(answer.json()["checkpoint"]) == ["thread_id", "checkpoint_ns", "checkpoint_id"]
 
 
+@pytest.mark.requirement("STATE-014")
 async def test_updates_that_make_no_sense_are_refused(
     client: LangGraphClient, thread_id: str
 ) -> None:
@@ -250,6 +264,7 @@ async def test_updates_that_make_no_sense_are_refused(
         await client.threads.update_state(str(uuid4()), {})
 
 
+@pytest.mark.requirement("STATE-014")
 async def test_a_refused_update_leaves_no_checkpoint(
     client: LangGraphClient, thread_id: str
 ) -> None:
@@ -260,6 +275,7 @@ async def test_a_refused_update_leaves_no_checkpoint(
     assert await checkpoint_ids(client, thread_id) == before
 
 
+@pytest.mark.requirement("STATE-015")
 async def test_a_busy_thread_takes_no_update(client: LangGraphClient) -> None:
     thread = await client.threads.create()
     run = await client.runs.create(thread["thread_id"], "slow", input={"seconds": 30})
@@ -284,6 +300,7 @@ class TestSubgraphs:
         (task,) = state["tasks"]
         return task["checkpoint"]
 
+    @pytest.mark.requirement("STATE-007")
     async def test_a_task_refers_to_its_state(self, client: LangGraphClient, waiting: str) -> None:
         state: Any = await client.threads.get_state(waiting)
         (task,) = state["tasks"]
@@ -296,6 +313,7 @@ class TestSubgraphs:
         }
         assert [item["value"] for item in task["interrupts"]] == ["stop in sub"]
 
+    @pytest.mark.requirement("STATE-007")
     async def test_a_task_shows_its_state_if_asked(
         self, client: LangGraphClient, waiting: str
     ) -> None:
@@ -311,6 +329,7 @@ class TestSubgraphs:
         }
         assert inner["interrupts"] == state["interrupts"]
 
+    @pytest.mark.requirement("HISTORY-006", "STATE-007")
     async def test_the_reference_leads_to_the_state_and_its_history(
         self, client: LangGraphClient, waiting: str
     ) -> None:
@@ -323,6 +342,7 @@ class TestSubgraphs:
         assert history[0] == state == at_id
         assert [item["metadata"]["step"] for item in history] == [1, 0, -1]
 
+    @pytest.mark.requirement("STATE-008", "STATE-017")
     async def test_an_update_of_it_is_seen_by_the_run_that_goes_on(
         self, client: LangGraphClient, waiting: str
     ) -> None:
@@ -351,6 +371,7 @@ class TestSubgraphs:
         assert http.post(f"/threads/{waiting}/state/checkpoint", json=body).json() == EMPTY
 
 
+@pytest.mark.requirement("HTTP-007")
 def test_routes_that_never_were_are_405(http: httpx.Client, thread_id: str) -> None:
     assert http.post(f"/threads/{thread_id}/state/bulk", json={}).status_code == 405
     assert http.patch(f"/threads/{thread_id}/state", json={}).status_code == 405

@@ -39,6 +39,7 @@ def put(http: httpx.Client, namespace: Any, key: str, value: Any, **more: Any) -
 # --- the SDK's forms
 
 
+@pytest.mark.requirement("STORE-002")
 async def test_the_sdk_puts_gets_searches_lists_and_deletes(
     client: LangGraphClient, space: str
 ) -> None:
@@ -63,6 +64,7 @@ async def test_the_sdk_puts_gets_searches_lists_and_deletes(
     assert await client.store.get_item(place, "k") is None
 
 
+@pytest.mark.requirement("CONFIG-009")
 async def test_a_graph_and_the_api_share_one_store(client: LangGraphClient) -> None:
     await client.runs.wait(None, "memo", input={"text": "from the graph"})
     item = await client.store.get_item(["memo", "notes"], "last")
@@ -108,6 +110,7 @@ def test_a_prefix_in_place_of_a_key_lists_items_of_the_namespace(
     assert sorted(keys(http.post("/store/items/search", json=body))) == ["theme", "theme-2"]
 
 
+@pytest.mark.requirement("STORE-004")
 def test_items_are_deleted_by_query_and_by_body(http: httpx.Client, space: str) -> None:
     put(http, space, "a", {})
     put(http, [space, "x"], "b", {})
@@ -122,6 +125,7 @@ def test_items_are_deleted_by_query_and_by_body(http: httpx.Client, space: str) 
     assert (nothing.status_code, "key" in nothing.json()["detail"]) == (422, True)
 
 
+@pytest.mark.requirement("STORE-005")
 def test_namespaces_are_listed_by_query_as_by_body(http: httpx.Client, space: str) -> None:
     for labels in (["a"], ["a", "b", "c"], ["b", "c"]):
         put(http, [space, *labels], "k", {})
@@ -160,6 +164,7 @@ def test_namespaces_keep_their_items_apart(http: httpx.Client, space: str) -> No
 # --- what an item is
 
 
+@pytest.mark.requirement("STORE-003")
 def test_a_replaced_item_keeps_its_creation_time_and_nothing_else(
     http: httpx.Client, space: str
 ) -> None:
@@ -170,6 +175,7 @@ def test_a_replaced_item_keeps_its_creation_time_and_nothing_else(
     assert (first["expires_at"] is None, second["expires_at"]) == (False, None)
 
 
+@pytest.mark.requirement("STORE-001")
 def test_values_come_back_as_they_were_sent(http: httpx.Client, space: str) -> None:
     value = {"ü": [1, 2.5, None, True, {"b": "😀"}], "big": 2**80, "": {}}
     assert put(http, space, "", value)["value"] == value
@@ -177,6 +183,7 @@ def test_values_come_back_as_they_were_sent(http: httpx.Client, space: str) -> N
     assert found["value"] == value
 
 
+@pytest.mark.requirement("STORE-009")
 def test_items_are_found_by_filter_and_by_metadata(http: httpx.Client, space: str) -> None:
     put(http, space, "a", {"n": 1, "tags": ["x"], "meta": {"by": "ann"}}, metadata={"user": "1"})
     put(http, space, "b", {"n": 5, "meta": 3}, metadata={"user": "2", "plan": {"size": 9}})
@@ -200,6 +207,7 @@ def test_items_are_found_by_filter_and_by_metadata(http: httpx.Client, space: st
     assert found(filter={"n": 1}, query="has no meaning without an index") == ["a"]
 
 
+@pytest.mark.requirement("STORE-011")
 def test_an_item_is_gone_when_its_time_is_over(http: httpx.Client, space: str) -> None:
     put(http, space, "short", {}, ttl=0.002)
     put(http, space, "ever", {}, ttl=None)
@@ -210,6 +218,7 @@ def test_an_item_is_gone_when_its_time_is_over(http: httpx.Client, space: str) -
     assert keys(http.post("/store/items/search", json={"namespace_prefix": [space]})) == ["ever"]
 
 
+@pytest.mark.requirement("STORE-011")
 def test_reading_makes_the_time_to_live_begin_anew_unless_told_otherwise(
     http: httpx.Client, space: str
 ) -> None:
@@ -225,6 +234,7 @@ def test_reading_makes_the_time_to_live_begin_anew_unless_told_otherwise(
     assert expiries[0] < expiries[1] == expiries[2] < expiries[3] == expiries[4]
 
 
+@pytest.mark.requirement("STORE-008")
 def test_reading_creates_nothing(http: httpx.Client, space: str) -> None:
     query = {"namespace": space, "key": "k"}
     assert http.get("/store/items", params=query).json() is None
@@ -238,15 +248,24 @@ def test_reading_creates_nothing(http: httpx.Client, space: str) -> None:
 GOOD = {"namespace": ["a"], "key": "k", "value": {}}
 
 
+@pytest.mark.requirement("STORE-006")
 @pytest.mark.parametrize(
     ("change", "status", "detail"),
     [
         ({"namespace": []}, 400, "Namespace cannot be empty."),
         ({"namespace": ""}, 400, "Namespace cannot be empty."),
         ({"namespace": ["langgraph", "x"]}, 400, 'Root label for namespace cannot be "langgraph".'),
-        ({"namespace": ["a.b"]}, 422, "Namespace label 'a.b' must be a non-empty string without"),
-        ({"namespace": ["a", ""]}, 422, "Namespace label '' must be a non-empty string"),
-        ({"namespace": "a..b"}, 422, "Namespace label '' must be a non-empty string"),
+        (
+            {"namespace": ["a.b"]},
+            422,
+            "namespace[0]: Namespace label 'a.b' must be a non-empty string without",
+        ),
+        (
+            {"namespace": ["a", ""]},
+            422,
+            "namespace[1]: Namespace label '' must be a non-empty string",
+        ),
+        ({"namespace": "a..b"}, 422, "namespace[1]: Namespace label '' must be a non-empty string"),
         ({"namespace": 5}, 422, "namespace: Input should be a string or an array of strings"),
         ({"namespace": [5]}, 422, "namespace[0]: Input should be a string"),
         ({"key": None}, 422, "key: Input should be a string"),
@@ -265,6 +284,7 @@ def test_a_put_that_makes_no_sense_names_what_is_wrong(
     assert response.json()["detail"].startswith(detail)
 
 
+@pytest.mark.requirement("STORE-006")
 @pytest.mark.parametrize(
     ("body", "status", "detail"),
     [
@@ -275,7 +295,7 @@ def test_a_put_that_makes_no_sense_names_what_is_wrong(
         ({"filter": {"n": {"$near": 1}}}, 400, "Unsupported operator: $near"),
         ({"metadata": {"$or": []}}, 400, "Unsupported operator: $or"),
         ({"filter": []}, 422, "filter: Input should be an object"),
-        ({"namespace_prefix": ["a."]}, 422, "Namespace label 'a.'"),
+        ({"namespace_prefix": ["a."]}, 422, "namespace_prefix[0]: Namespace label 'a.'"),
         ({"namespace": "a", "namespace_prefix": ["a"]}, 422, "namespace: "),
         ({"refresh_ttl": "no"}, 422, "refresh_ttl: Input should be true or false"),
     ],
@@ -287,12 +307,13 @@ def test_a_search_that_makes_no_sense_names_what_is_wrong(
     assert (response.status_code, response.json()["detail"].startswith(detail)) == (status, True)
 
 
+@pytest.mark.requirement("STORE-006")
 @pytest.mark.parametrize(
     ("query", "status", "detail"),
     [
         ("namespace=a", 400, "Key is required"),
         ("key=k", 422, "namespace is required"),
-        ("namespace=a..b&key=k", 422, "Namespace label ''"),
+        ("namespace=a..b&key=k", 422, "namespace[1]: Namespace label ''"),
         ("namespace=a&key=k&refresh_ttl=x", 422, "Invalid refresh_ttl x"),
         ("namespace=a&prefix=k&limit=0", 422, "Invalid limit 0"),
     ],
@@ -304,12 +325,14 @@ def test_a_get_that_makes_no_sense_names_what_is_wrong(
     assert (response.status_code, response.json()["detail"].startswith(detail)) == (status, True)
 
 
+@pytest.mark.requirement("STORE-006")
 @pytest.mark.parametrize("body", [{"max_depth": 0}, {"max_depth": None}, {"limit": 0}])
 def test_a_listing_that_makes_no_sense_is_refused(http: httpx.Client, body: Any) -> None:
     assert http.post("/store/namespaces", json=body).status_code == 422
     assert http.get("/store/namespaces?max_depth=x").status_code == 422
 
 
+@pytest.mark.requirement("STORE-007")
 def test_a_search_without_a_prefix_searches_everything(http: httpx.Client, space: str) -> None:
     put(http, space, "k", {"mark": space})
     everywhere: list[dict[str, Any]] = [{}, {"namespace_prefix": None}, {"namespace_prefix": []}]
@@ -334,6 +357,7 @@ def memory(memory_url: str) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.requirement("STORE-010")
 async def test_graphs_and_the_api_search_one_index(memory_url: str) -> None:
     async with get_client(url=memory_url) as client:
         await client.runs.wait(None, "remember", input={"key": "cat", "text": "cat cat"})
@@ -362,6 +386,7 @@ def test_embedding_code_that_fails_stores_nothing_and_says_so(memory: httpx.Clie
     assert memory.get("/store/items?namespace=a&key=k").json() is None
 
 
+@pytest.mark.requirement("STORE-012")
 def test_items_live_as_long_as_the_config_says_unless_they_say_it(memory: httpx.Client) -> None:
     default = put(memory, "ttl", "default", {})
     assert default["expires_at"] is not None

@@ -11,6 +11,7 @@ from lgserve import __version__
 from tests.api.conftest import served
 
 
+@pytest.mark.requirement("SYSTEM-001")
 @pytest.mark.parametrize("path", ["/", "/ok", "/health", "/ok?check_db=1"])
 def test_a_probe_finds_the_server_well(http: httpx.Client, path: str) -> None:
     answer = http.get(path)
@@ -25,6 +26,7 @@ def test_a_server_whose_graphs_are_loaded_is_ready(http: httpx.Client) -> None:
     assert (answer.status_code, answer.json()) == (200, {"ready": True})
 
 
+@pytest.mark.requirement("SYSTEM-002")
 def test_info_has_the_members_of_the_reference_and_our_own(http: httpx.Client) -> None:
     info = http.get("/info").json()
 
@@ -35,6 +37,7 @@ def test_info_has_the_members_of_the_reference_and_our_own(http: httpx.Client) -
         "langsmith",
         "langsmith_tracing_replicas",
         "langsmith_tracing_session_on_runs",
+        "strict_resume",
     }
     assert info["host"] == {
         "kind": "self-hosted",

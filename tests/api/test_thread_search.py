@@ -51,10 +51,12 @@ def three(http: httpx.Client) -> Found:
     return Found(http)
 
 
+@pytest.mark.requirement("SEARCH-004")
 def test_the_latest_changed_come_first(three: Found) -> None:
     assert three.numbers() == [2, 1, 0]
 
 
+@pytest.mark.requirement("SEARCH-001")
 @pytest.mark.parametrize(
     ("search", "numbers"),
     [
@@ -82,6 +84,7 @@ def test_filters_contain(three: Found, search: dict[str, Any], numbers: list[int
     assert three.count(**search) == len(numbers)
 
 
+@pytest.mark.requirement("SEARCH-002")
 def test_threads_without_values_match_no_values(http: httpx.Client) -> None:
     mark = uuid4().hex
     http.post("/threads", json={"metadata": {"mark": mark}})
@@ -91,12 +94,14 @@ def test_threads_without_values_match_no_values(http: httpx.Client) -> None:
     assert http.post("/threads/count", json=body).json() == 0
 
 
+@pytest.mark.requirement("SEARCH-003")
 def test_ids_narrow_and_no_ids_do_not(three: Found, http: httpx.Client) -> None:
     assert three.numbers(ids=[three.ids[0], three.ids[2].upper(), str(uuid4())]) == [2, 0]
     assert three.numbers(ids=[]) == [2, 1, 0]
     assert http.post("/threads/search", json={"ids": [str(uuid4())] * 40_000}).json() == []
 
 
+@pytest.mark.requirement("SEARCH-004")
 @pytest.mark.parametrize(
     ("sort_by", "ascending"),
     [
@@ -113,6 +118,7 @@ def test_every_order_works_both_ways(three: Found, sort_by: str, ascending: list
     assert three.numbers(sort_by=sort_by) == ascending[::-1]
 
 
+@pytest.mark.requirement("HTTP-012")
 def test_pages_say_how_many_there_are_in_all(three: Found) -> None:
     def page(**search: Any) -> tuple[list[int], str, str | None]:
         answer = three.search(**search)
@@ -126,6 +132,7 @@ def test_pages_say_how_many_there_are_in_all(three: Found) -> None:
     assert page(offset=3) == ([], "3", None)
 
 
+@pytest.mark.requirement("SEARCH-005")
 def test_select_shows_only_what_is_asked_for(three: Found) -> None:
     assert three.rows(status="idle", select=["status", "thread_id"]) == [
         {"thread_id": three.ids[0], "status": "idle"}
@@ -137,6 +144,7 @@ def test_select_shows_only_what_is_asked_for(three: Found) -> None:
     ]
 
 
+@pytest.mark.requirement("SEARCH-006")
 def test_extract_reads_paths_into_the_row(three: Found) -> None:
     paths = {
         "n": "values.n",
@@ -168,6 +176,7 @@ def test_extract_reads_paths_into_the_row(three: Found) -> None:
     ]
 
 
+@pytest.mark.requirement("SEARCH-006")
 def test_extract_of_a_thread_without_values_is_null(http: httpx.Client) -> None:
     mark = uuid4().hex
     http.post("/threads", json={"metadata": {"mark": mark}})
@@ -178,6 +187,7 @@ def test_extract_of_a_thread_without_values_is_null(http: httpx.Client) -> None:
     ]
 
 
+@pytest.mark.requirement("SEARCH-008")
 async def test_the_sdk_searches_and_counts(client: LangGraphClient, three: Found) -> None:
     rows: Any = await client.threads.search(
         metadata={"mark": three.mark},
@@ -191,10 +201,11 @@ async def test_the_sdk_searches_and_counts(client: LangGraphClient, three: Found
     assert await client.threads.count(metadata={"mark": three.mark}) == 3
 
 
+@pytest.mark.requirement("SEARCH-007")
 @pytest.mark.parametrize(
     ("body", "status", "detail"),
     [
-        ({"ids": ["bad"]}, 400, "Invalid thread ID bad"),
+        ({"ids": ["bad"]}, 400, "ids[0]: Invalid thread ID bad"),
         ({"status": "bogus"}, 422, "status: Input should be 'idle', 'busy', 'interrupted' or"),
         ({"sort_by": "bogus"}, 422, "sort_by: Input should be 'thread_id', 'status'"),
         ({"select": ["error"]}, 422, "select[0]: Input should be 'thread_id'"),

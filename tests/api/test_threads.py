@@ -24,6 +24,7 @@ NEW = [
 ]
 
 
+@pytest.mark.requirement("THREAD-001")
 async def test_a_new_thread_is_idle_and_empty(client: LangGraphClient) -> None:
     thread = await client.threads.create(metadata={"k": "v", "n": {"x": 1}})
 
@@ -35,6 +36,7 @@ async def test_a_new_thread_is_idle_and_empty(client: LangGraphClient) -> None:
     assert await client.threads.get(thread["thread_id"]) == thread
 
 
+@pytest.mark.requirement("THREAD-002")
 async def test_a_run_leaves_values_and_marks_the_thread(client: LangGraphClient) -> None:
     thread = await client.threads.create(metadata={"k": "v"})
     await client.runs.wait(thread["thread_id"], "echo", input={"text": "x"})
@@ -52,6 +54,7 @@ async def test_a_run_leaves_values_and_marks_the_thread(client: LangGraphClient)
     assert str(after["state_updated_at"]) > str(thread["created_at"])
 
 
+@pytest.mark.requirement("STATE-006")
 async def test_an_interrupt_shows_on_the_thread(client: LangGraphClient) -> None:
     thread = await client.threads.create()
     await client.runs.wait(thread["thread_id"], "ask", input={"q": "name?"})
@@ -63,6 +66,7 @@ async def test_an_interrupt_shows_on_the_thread(client: LangGraphClient) -> None
     assert state["interrupts"][0]["value"] == {"question": "name?"}
 
 
+@pytest.mark.requirement("STATUS-001")
 async def test_an_error_shows_on_the_thread(client: LangGraphClient) -> None:
     thread = await client.threads.create()
     await client.runs.wait(thread["thread_id"], "boom", input={"text": "x"}, raise_error=False)
@@ -72,6 +76,7 @@ async def test_an_error_shows_on_the_thread(client: LangGraphClient) -> None:
     assert after["error"] == {"error": "ValueError", "message": "boom: x"}
 
 
+@pytest.mark.requirement("THREAD-003")
 async def test_an_id_that_is_taken_is_a_conflict_or_the_stored_one(
     client: LangGraphClient,
 ) -> None:
@@ -92,6 +97,7 @@ async def test_the_sdk_puts_the_graph_into_the_metadata(client: LangGraphClient)
     assert thread["metadata"] == {"graph_id": "echo"}
 
 
+@pytest.mark.requirement("THREAD-004")
 async def test_metadata_is_merged_one_level_deep(client: LangGraphClient) -> None:
     thread = await client.threads.create(metadata={"k": "v", "n": {"x": 1}})
     changed = await client.threads.update(
@@ -104,6 +110,7 @@ async def test_metadata_is_merged_one_level_deep(client: LangGraphClient) -> Non
     assert await client.threads.get(thread["thread_id"]) == changed
 
 
+@pytest.mark.requirement("THREAD-005")
 def test_an_empty_patch_touches_the_thread(http: httpx.Client) -> None:
     thread = http.post("/threads", json={"metadata": {"k": 1}}).json()
     changed = http.patch(f"/threads/{thread['thread_id']}", json={}).json()
@@ -112,6 +119,7 @@ def test_an_empty_patch_touches_the_thread(http: httpx.Client) -> None:
     assert changed["updated_at"] > thread["updated_at"]
 
 
+@pytest.mark.requirement("THREAD-006")
 async def test_a_deleted_thread_is_gone_with_its_runs(client: LangGraphClient) -> None:
     thread = await client.threads.create()
     run = await client.runs.create(thread["thread_id"], "echo", input={"text": "x"})
@@ -129,6 +137,7 @@ async def test_a_deleted_thread_is_gone_with_its_runs(client: LangGraphClient) -
             await gone
 
 
+@pytest.mark.requirement("HTTP-001")
 def test_hostile_values_come_back_as_they_went_in(http: httpx.Client) -> None:
     metadata = (
         b'{"big":123456789012345678901234567890,"least":-9223372036854775809,'
@@ -144,21 +153,29 @@ def test_hostile_values_come_back_as_they_went_in(http: httpx.Client) -> None:
     assert found.json()["metadata"] == httpx.Response(200, content=metadata).json()
 
 
+@pytest.mark.requirement("HTTP-020")
 def test_a_nul_character_is_shown_as_the_replacement_character(http: httpx.Client) -> None:
     made = http.post("/threads", content=b'{"metadata":{"n\\u0000":"x\\u0000y \\\\u0000"}}').json()
 
     assert made["metadata"] == {"n\ufffd": "x\ufffdy \\u0000"}
 
 
+@pytest.mark.requirement("HTTP-004")
 @pytest.mark.parametrize(
     ("body", "status", "detail"),
     [
         ({"thread_id": 5}, 422, "thread_id: Input should be a string (got 5)"),
-        ({"thread_id": "nope"}, 422, "Invalid thread ID: must be a UUID"),
+        ({"thread_id": "nope"}, 422, 'thread_id: Invalid thread ID: must be a UUID (got "nope")'),
         ({"metadata": None}, 422, "metadata: Input should be an object (got null)"),
         ({"if_exists": "x"}, 422, "if_exists: Input should be 'raise' or 'do_nothing'"),
-        ({"ttl": {"ttl": 5}}, 422, "ttl: not supported yet"),
-        ({"supersteps": [{"updates": []}]}, 422, "supersteps: not supported yet"),
+        ({"ttl": {"ttl": "5"}}, 422, 'ttl.ttl: Input should be a number of minutes (got "5")'),
+        ({"ttl": {"ttl": 0}}, 422, "ttl.ttl: Input should be greater than 0"),
+        ({"ttl": -1}, 422, "ttl.ttl: Input should be greater than 0"),
+        ({"ttl": {"strategy": "x", "ttl": 1}}, 422, "ttl.strategy: Input should be 'delete' or"),
+        ({"ttl": {"strategy": "delete"}}, 422, "ttl.ttl: Field required"),
+        ({"ttl": "5"}, 422, "ttl: Input should be an object"),
+        ({"supersteps": "x"}, 422, "supersteps: Input should be an array"),
+        ({"supersteps": [{}]}, 422, "supersteps[0].updates: Field required"),
     ],
 )
 def test_wrong_threads_are_refused_with_a_sentence(
@@ -170,6 +187,7 @@ def test_wrong_threads_are_refused_with_a_sentence(
     assert answer.json()["detail"].startswith(detail)
 
 
+@pytest.mark.requirement("THREAD-008")
 def test_a_patch_of_a_missing_thread_is_404(http: httpx.Client) -> None:
     answer = http.patch(f"/threads/{uuid4()}", json={"metadata": {}})
 

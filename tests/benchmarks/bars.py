@@ -3,7 +3,7 @@
     python -m tests.benchmarks.bars [growth] [kills] [blocking] [naps] [flat]
 
 `bench/` holds the harness for the rest: `python tests/benchmarks/bench/bench.py compare reference
-lgserve --sections echo,stream,steps,bg,threads,cold` (both commands on PATH).
+lgserve --sections echo,stream,steps,bg,threads,cold,long` (both commands on PATH).
 """
 
 from __future__ import annotations

@@ -99,6 +99,7 @@ async def until_running(client: Any, thread: str, run_id: str) -> None:
         assert time.monotonic() < deadline
 
 
+@pytest.mark.requirement("CONFIG-008")
 async def test_a_broken_graph_is_listed_and_its_runs_say_why(server: ServerProcess) -> None:
     async with httpx.AsyncClient(base_url=server.url) as http:
         info = (await http.get("/info")).json()
@@ -110,6 +111,7 @@ async def test_a_broken_graph_is_listed_and_its_runs_say_why(server: ServerProce
     assert "a_module_that_is_not_there" in result["__error__"]["message"]  # type: ignore[call-overload]
 
 
+@pytest.mark.requirement("VALUE-003")
 async def test_odd_values_reach_the_client_and_the_state(server: ServerProcess) -> None:
     async with get_client(url=server.url) as client:
         thread = (await client.threads.create())["thread_id"]
@@ -124,6 +126,7 @@ async def test_odd_values_reach_the_client_and_the_state(server: ServerProcess) 
         assert state["values"]["value"]["big"] == 2**100  # type: ignore[call-overload]
 
 
+@pytest.mark.requirement("VALUE-004")
 async def test_a_value_without_a_stored_form_fails_its_run_by_name(
     server: ServerProcess,
 ) -> None:
@@ -136,6 +139,7 @@ async def test_a_value_without_a_stored_form_fails_its_run_by_name(
         assert (await client.threads.get(thread))["status"] == "error"
 
 
+@pytest.mark.requirement("HTTP-017")
 @pytest.mark.parametrize(
     "body",
     [
@@ -157,6 +161,7 @@ async def test_hostile_bodies_get_a_4xx_and_the_connection_stays(
         assert (await http.get("/ok")).status_code == 200
 
 
+@pytest.mark.requirement("HTTP-001")
 async def test_hostile_metadata_comes_back_as_it_was(server: ServerProcess) -> None:
     metadata = {"big": 2**90, "nul": "a\x00b", "deep": [[[[[[[[1]]]]]]]], "": "empty key"}
     async with httpx.AsyncClient(base_url=server.url) as http:

@@ -109,6 +109,7 @@ def crash_once(server: ServerProcess, seen: Acknowledged, after_seconds: float) 
     server.start()
 
 
+@pytest.mark.requirement("DURABLE-001", "DURABLE-002")
 def test_nothing_acknowledged_is_lost_when_the_server_is_killed(server: ServerProcess) -> None:
     seen = Acknowledged()
     moments = random.Random(7)
@@ -122,6 +123,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(server: ServerPr
     assert seen.runs
 
 
+@pytest.mark.requirement("DURABLE-003")
 def test_a_resumable_stream_goes_on_exactly_where_it_was_cut(server: ServerProcess) -> None:
     with get_sync_client(url=server.url) as client:
         thread = client.threads.create()["thread_id"]

@@ -27,6 +27,7 @@ def _restart(server: ServerProcess, how: str) -> str:
     return server.start()
 
 
+@pytest.mark.requirement("DURABLE-001")
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_acknowledged_items_survive(tmp_path: Path, how: str) -> None:
     with serving(tmp_path, name="memory") as server:

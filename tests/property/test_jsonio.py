@@ -53,6 +53,7 @@ def test_plain_values_come_back_as_they_were(value: Any) -> None:
     assert jsonio.loads(jsonio.dumps(value)) == value
 
 
+@pytest.mark.requirement("VALUE-001")
 @given(hostile)
 def test_any_value_is_encoded_as_valid_json(value: Any) -> None:
     json.loads(jsonio.dumps(value))
@@ -66,12 +67,14 @@ def test_a_message_with_any_text_is_encoded(text: str) -> None:
     assert len(decoded["content"]) == len(text)
 
 
+@pytest.mark.requirement("VALUE-002")
 def test_integers_beyond_64_bits_keep_their_value_both_ways() -> None:
     assert jsonio.dumps({"n": 2**80}) == b'{"n":%d}' % 2**80
     assert jsonio.loads(b'{"n":%d}' % 2**80) == {"n": 2**80}
     assert jsonio.loads(jsonio.dumps([10**4000])) == [10**4000]
 
 
+@pytest.mark.requirement("VALUE-003")
 def test_a_tree_that_is_too_deep_is_cut_and_not_refused() -> None:
     tree: list[Any] = []
     for _ in range(5000):

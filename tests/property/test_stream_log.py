@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,6 +89,7 @@ def numbers(events: Sequence[StreamEvent]) -> list[int]:
     return [event.seq for event in events]
 
 
+@pytest.mark.requirement("STREAM-018")
 @settings(max_examples=25, deadline=None)
 @given(
     bursts=st.lists(st.integers(1, 40), min_size=1, max_size=6),

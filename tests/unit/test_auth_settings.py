@@ -119,3 +119,19 @@ def test_a_mistake_is_one_sentence_without_the_secret(
     assert message in refused.value.message
     assert "langgraph.yaml, line" in refused.value.message
     assert "s3cret" not in refused.value.message
+
+
+def test_what_the_project_s_auth_adds_to_the_document_is_taken_over(load: Load) -> None:
+    auth = load("auth: {path: ./a.py:auth, openapi: {securitySchemes: {Login: {type: http}}}}").auth
+
+    assert auth.openapi == {"securitySchemes": {"Login": {"type": "http"}}}
+    assert load("auth: {path: ./a.py:auth}").auth.openapi == {}
+
+
+@pytest.mark.parametrize(
+    "openapi", ["x", "[1]", "{paths: []}", "{paths: {/a: []}}", "{security: {}}",
+                "{securitySchemes: 1}", "{paths: {/a: {get: 1}}}"],
+)  # fmt: skip
+def test_what_cannot_be_added_to_the_document_is_refused(load: Load, openapi: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"auth\.openapi must have securitySchemes"):
+        load(f"auth: {{path: ./a.py:auth, openapi: {openapi}}}")

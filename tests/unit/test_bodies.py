@@ -170,7 +170,16 @@ class TestRuns:
         ],
     )
     def test_a_checkpoint_id_is_a_uuid(self, body: dict[str, Any]) -> None:
-        assert refusal(RunCreate, {"assistant_id": "echo", **body}) == "Invalid checkpoint ID"
+        told = refusal(RunCreate, {"assistant_id": "echo", **body})
+        assert "checkpoint_id: Invalid checkpoint ID (got " in told
+
+    def test_ids_are_brought_into_their_canonical_form(self) -> None:
+        body = {"assistant_id": "echo", "run_id": OTHER.upper(), "checkpoint_id": OTHER.upper()}
+        request = run_request(**body)
+
+        assert (request.run_id, request.checkpoint) == (OTHER, {"checkpoint_id": OTHER})
+        before = HistoryBody.model_validate({"before": CHECKPOINT.upper()}).before
+        assert before == {"checkpoint_id": CHECKPOINT}
 
     def test_a_checkpoint_in_the_config_is_checked_too(self) -> None:
         body = RunCreate.model_validate(
@@ -206,7 +215,7 @@ class TestRuns:
     def test_what_is_about_langsmith_is_harmless(self) -> None:
         request = run_request(feedback_keys=["k"], langsmith_tracer={"project_name": "p"})
 
-        assert request == RunRequest(assistant_id="echo")
+        assert request == RunRequest(assistant_id="echo", feedback_keys=("k",))
 
     def test_unknown_fields_are_ignored(self) -> None:
         assert run_request(no_such_field=1) == RunRequest(assistant_id="echo")
@@ -216,7 +225,7 @@ class TestRuns:
         [
             ({"assistant_id": 5}, "assistant_id: Input should be a string (got 5)"),
             ({"webhook": "https://x"}, 'webhook: not supported yet (got "https://x")'),
-            ({"strict_resume": True}, "strict_resume: not supported yet (got true)"),
+            ({"strict_resume": 1}, "strict_resume: Input should be true or false (got 1)"),
             ({"metadata": None}, "metadata: Input should be an object (got null)"),
             ({"config": []}, "config: Input should be an object (got [])"),
             (
@@ -298,9 +307,12 @@ class TestCancelMany:
             ({"status": "all", "thread_id": THREAD}, "status cannot be combined"),
             ({"status": "all", "thread_id": THREAD, "run_ids": []}, "status cannot be combined"),
             ({"status": "bogus"}, "status: Input should be 'pending', 'running' or 'all'"),
-            ({"thread_id": "bad", "run_ids": []}, "Invalid thread ID: must be a UUID"),
-            ({"thread_id": THREAD, "run_ids": ["bad"]}, "Invalid run ID: must be a UUID"),
-            ({"thread_id": THREAD, "run_ids": [""]}, "Invalid run ID: must be a UUID"),
+            ({"thread_id": "bad", "run_ids": []}, "thread_id: Invalid thread ID: must be a UUID"),
+            (
+                {"thread_id": THREAD, "run_ids": ["bad"]},
+                "run_ids[0]: Invalid run ID: must be a UUID",
+            ),
+            ({"thread_id": THREAD, "run_ids": [""]}, "run_ids[0]: Invalid run ID: must be a UUID"),
         ],
     )
     def test_other_forms_are_refused(self, body: dict[str, Any], sentence: str) -> None:
@@ -370,12 +382,12 @@ class TestThreads:
     def test_create_takes_an_id_in_any_form(self) -> None:
         body = ThreadCreateBody.model_validate({"thread_id": THREAD.upper().replace("-", "")})
 
-        assert body.arguments()["thread_id"] == THREAD
+        assert body.value()["thread_id"] == THREAD
 
-    def test_what_a_later_version_will_do_is_refused_until_then(self) -> None:
-        assert ThreadCreateBody.model_validate({"ttl": None, "supersteps": []}).ttl is None
-        assert refusal(ThreadCreateBody, {"ttl": {"ttl": 5}}).startswith("ttl: not supported yet")
-        assert refusal(ThreadPatchBody, {"ttl": 5}) == "ttl: not supported yet (got 5)"
+    def test_a_ttl_is_seen_by_auth_handlers_if_it_is_given(self) -> None:
+        assert "ttl" not in ThreadCreateBody.model_validate({}).value()
+        assert ThreadCreateBody.model_validate({"ttl": None}).value()["ttl"] is None
+        assert ThreadPatchBody.model_validate({"ttl": 5}).value(THREAD)["ttl"] == {"ttl": 5}
 
     def test_a_search_is_a_filter_and_a_page(self) -> None:
         body = ThreadSearchBody.model_validate(
@@ -445,7 +457,7 @@ class TestState:
         ("body", "sentence"),
         [
             ({"as_node": None}, "as_node: Input should not be null (got null)"),
-            ({"checkpoint_id": "bad"}, "Invalid checkpoint ID"),
+            ({"checkpoint_id": "bad"}, 'checkpoint_id: Invalid checkpoint ID (got "bad")'),
             ({"checkpoint": 5}, "checkpoint: Input should be an object (got 5)"),
         ],
     )
@@ -516,11 +528,13 @@ def outcome(model: type[BaseModel], body: Any) -> str:
     return "taken"
 
 
+@pytest.mark.requirement("HTTP-011")
 @given(st.sampled_from(ALL_BODIES).flatmap(lambda m: st.tuples(st.just(m), fields_of(m) | JSON)))
 def test_any_json_is_taken_or_refused_with_a_sentence(case: tuple[type[BaseModel], Any]) -> None:
     assert 0 < len(outcome(*case)) < 2000
 
 
+@pytest.mark.requirement("HTTP-011")
 @pytest.mark.parametrize("model", [CancelMany, ThreadSearchBody, HistoryBody, RunCreate])
 def test_a_million_mistakes_make_a_short_answer(model: type[BaseModel]) -> None:
     many = [1] * 1_000_000

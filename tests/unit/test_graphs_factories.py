@@ -127,6 +127,7 @@ def two_steps(prefix: str, config: RunnableConfig) -> Any:
     return builder(prefix + config["configurable"]["colour"])
 
 
+@pytest.mark.requirement("CONFIG-007")
 @pytest.mark.parametrize(
     "export",
     [
@@ -153,6 +154,7 @@ async def test_the_config_reaches_every_form_of_factory(export: Callable[..., An
     assert await seen_by(export) == "red"
 
 
+@pytest.mark.requirement("CONFIG-007")
 async def test_a_factory_may_take_nothing() -> None:
     assert await seen_by(no_arguments) == "nothing"
 
@@ -180,6 +182,7 @@ def test_other_parameters_are_refused(export: Callable[..., Any], got: str) -> N
     assert raised.value.message == f"Graph factory '{got.replace('%s', sentence)}"
 
 
+@pytest.mark.requirement("CONFIG-007")
 async def test_the_config_has_the_keys_that_factories_rely_on() -> None:
     configs: list[Any] = []
 

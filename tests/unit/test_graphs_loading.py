@@ -239,6 +239,7 @@ def test_an_entry_that_leads_nowhere_says_what_is_there(
     assert error.summary == error.text == error.message
 
 
+@pytest.mark.requirement("CONFIG-008")
 async def test_one_broken_graph_does_not_stop_the_others(project: Project) -> None:
     project.write("good.py", GRAPH)
     project.write("bad.py", "import sys\nsys.exit(3)\n")

@@ -223,6 +223,7 @@ def test_subgraphs_are_described_by_namespace() -> None:
     assert subgraph_schemas(graph) == {"middle": middle}
     assert subgraph_schemas(graph, recurse=True) == {"middle": middle, "middle|inner": inner}
     assert subgraph_schemas(graph, "middle") == {"middle": middle}
+    assert subgraph_schemas(graph, "middle|inner") == {"middle|inner": inner}
     assert subgraph_schemas(graph, "middle|inner", recurse=True) == {"middle|inner": inner}
     assert subgraph_schemas(graph, "nope", recurse=True) == {}
 

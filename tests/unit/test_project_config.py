@@ -277,7 +277,7 @@ def test_a_block_that_is_not_acted_upon_is_a_warning(project: Project) -> None:
         project(MINIMAL + "checkpointer: {path: ./a.py:b}\nhttp: {app: ./a.py:c}\n")
     )
     assert config.warnings == (
-        "langgraph.yaml, line 3: checkpointer has no effect in this version of lgserve",
+        "langgraph.yaml, line 3: checkpointer.path has no effect in this version of lgserve",
         "langgraph.yaml, line 4: http.app has no effect in this version of lgserve",
     )
 

@@ -211,6 +211,7 @@ async def outrun(log: RunLog, megabytes: int, quick: Follower) -> list[int]:
     return seen
 
 
+@pytest.mark.requirement("STREAM-023")
 @pytest.mark.usefixtures("kept_bytes")
 async def test_a_slow_reader_of_a_run_that_is_not_resumable_is_cut_off_and_nobody_else(
     tables: Tables, streams: RunStreams
@@ -230,6 +231,7 @@ async def test_a_slow_reader_of_a_run_that_is_not_resumable_is_cut_off_and_nobod
     assert await read(quick) == [65, 66]
 
 
+@pytest.mark.requirement("STREAM-023")
 @pytest.mark.usefixtures("kept_bytes")
 async def test_a_slow_reader_of_a_resumable_run_reads_on_from_the_database(
     tables: Tables, streams: RunStreams

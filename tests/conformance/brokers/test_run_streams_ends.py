@@ -7,7 +7,7 @@ from lgserve.core.models import Run
 from lgserve.core.ports import RunStreams
 from tests.conformance.brokers.backends import OpenStreams
 from tests.conformance.brokers.steps import BOTH, RESULT, append, end, read, running, upto
-from tests.conformance.rows import LEASE
+from tests.conformance.rows import LEASE, frame
 from tests.conformance.storages import Tables
 
 
@@ -184,7 +184,7 @@ async def test_a_second_attempt_in_the_same_process_numbers_on(
     assert await read(follower) == upto(9)
 
 
-async def test_a_second_attempt_of_a_run_that_is_not_resumable_begins_anew(
+async def test_a_second_attempt_of_a_run_that_is_not_resumable_shows_its_own_events_only(
     tables: Tables, open_streams: OpenStreams
 ) -> None:
     run = await running(tables, resumable=False)
@@ -197,7 +197,9 @@ async def test_a_second_attempt_of_a_run_that_is_not_resumable_begins_anew(
     append(log, 1, 3)
     await end(tables, streams, run)
 
-    assert await read(follower) == upto(3)
+    found = [event async for batch in follower for event in batch]
+    assert [event.frame for event in found] == [frame(n) for n in upto(3)]
+    assert [event.seq for event in found] == upto(found[-1].seq, first=found[0].seq)
 
 
 async def test_a_first_attempt_begins_with_one(tables: Tables, streams: RunStreams) -> None:

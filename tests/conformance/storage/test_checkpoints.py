@@ -396,6 +396,7 @@ async def test_listed_checkpoints_do_not_share_containers(saver: Saver) -> None:
     assert oldest.checkpoint["channel_values"] == {"items": ["a" * 300], "map": {"k": "v" * 300}}
 
 
+@pytest.mark.requirement("VALUE-004")
 async def test_a_value_that_cannot_be_stored_is_named_with_its_channel(saver: Saver) -> None:
     config = thread()
     with pytest.raises(TypeError, match=r"channel 'lock' cannot be stored.*type .*_thread\.lock"):
@@ -571,6 +572,7 @@ async def fill(saver: Saver) -> RunnableConfig:
     return config
 
 
+@pytest.mark.requirement("THREAD-006")
 async def test_nothing_is_left_of_a_deleted_thread(backend: Backend) -> None:
     kept = await fill(backend.saver)
     rows = backend.count_rows()
@@ -652,6 +654,7 @@ async def test_deleting_a_run_that_resumed_brings_the_interrupt_back(backend: Ba
     assert (await run("three", Command(resume="no"))).values["log"] == ["no"]
 
 
+@pytest.mark.requirement("THREAD-013")
 async def test_pruning_keeps_what_the_latest_checkpoint_needs(backend: Backend) -> None:
     saver = backend.saver
     config = await fill(saver)

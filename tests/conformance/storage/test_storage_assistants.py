@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from lgserve.core.models import EVERYTHING, Assistant, Json
+from lgserve.core.models import EVERYTHING, Assistant, Json, Page
 from tests.conformance.rows import assistant_at
 from tests.conformance.storages import Tables
 
@@ -18,6 +18,15 @@ async def insert(tables: Tables, assistant: Assistant) -> bool:
 
 async def add_version(tables: Tables, assistant: Assistant) -> Assistant:
     return await tables.storage.write(lambda tx: tx.assistants.add_version(assistant))
+
+
+async def versions(
+    tables: Tables, assistant_id: str, wanted: Any = None, scope: Any = EVERYTHING, **page: Any
+) -> list[Assistant]:
+    where = Page(**page, sort_by="version")
+    return await tables.storage.read(
+        lambda tx: tx.assistants.versions(assistant_id, wanted, where, scope)
+    )
 
 
 async def test_an_assistant_is_found_as_it_was_stored(tables: Tables) -> None:
@@ -121,3 +130,60 @@ async def test_deleting_an_assistant_that_does_not_exist_does_nothing(tables: Ta
     await tables.storage.write(lambda tx: tx.assistants.delete("no such assistant"))
 
     assert await find(tables, assistant.assistant_id, **EVERYTHING) == assistant
+
+
+async def test_versions_are_what_the_assistant_was_newest_first(tables: Tables) -> None:
+    first = assistant_at(tables.clock.iso, {"n": 1, "deep": {"a": 1, "b": 2}}, name="one")
+    await insert(tables, first)
+    await insert(tables, assistant_at(tables.clock.iso, {"n": 1}))
+    changed = replace(
+        first,
+        name="two",
+        graph_id="other",
+        config=Json(b'{"tags":["t"]}'),
+        context=Json(b'{"c":1}'),
+        metadata=Json(b'{"n":2}'),
+        description="d",
+        updated_at=tables.clock.advance(),
+    )
+    second = await add_version(tables, changed)
+    of = first.assistant_id
+
+    # Of a version, both moments are when it was made.
+    newer = replace(second, created_at=second.updated_at)
+    assert await versions(tables, of) == [newer, first]
+    assert await versions(tables, of, limit=1) == [newer]
+    assert await versions(tables, of, limit=1, offset=1) == [first]
+    assert await versions(tables, of, {"deep": {"a": 1}}) == [first]
+    assert await versions(tables, of, {"n": 3}) == []
+    assert await versions(tables, of, None, {"n": 2}) == [newer]
+    assert await versions(tables, "no such assistant") == []
+
+
+async def test_one_version_is_found_in_its_scope_only(tables: Tables) -> None:
+    first = assistant_at(tables.clock.iso, {"owner": "ann"})
+    await insert(tables, first)
+
+    async def found(version: int, **scope: Any) -> Assistant | None:
+        return await tables.storage.read(
+            lambda tx: tx.assistants.find_version(first.assistant_id, version, scope)
+        )
+
+    assert await found(1, owner="ann") == first
+    assert await found(1, owner="bob") is None
+    for version in (0, -1, 2, 2**63 - 1, 2**63, 10**30):
+        assert await found(version) is None
+
+
+async def test_making_a_version_current_stores_no_version(tables: Tables) -> None:
+    first = assistant_at(tables.clock.iso, {"n": 1})
+    await insert(tables, first)
+    await add_version(tables, replace(first, name="two", updated_at=tables.clock.advance()))
+    stored = await versions(tables, first.assistant_id)
+    current = replace(first, updated_at=tables.clock.advance())
+
+    await tables.storage.write(lambda tx: tx.assistants.set_current(current))
+
+    assert await find(tables, first.assistant_id) == current
+    assert await versions(tables, first.assistant_id) == stored
+    assert (await add_version(tables, current)).version == 3

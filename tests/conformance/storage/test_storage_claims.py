@@ -28,6 +28,7 @@ async def running(tables: Tables, owner: str = "me", **members: object) -> Run:
     return run
 
 
+@pytest.mark.requirement("CONFIG-005")
 async def test_a_new_run_makes_its_thread_busy_and_gives_it_its_config_and_metadata(
     tables: Tables,
 ) -> None:
@@ -49,6 +50,7 @@ async def test_a_new_run_makes_its_thread_busy_and_gives_it_its_config_and_metad
     assert thread.updated_at == run.updated_at
 
 
+@pytest.mark.requirement("RUN-021")
 async def test_a_run_that_can_start_is_claimed_by_its_insertion(tables: Tables) -> None:
     run = await running(tables)
     stored = await tables.found_run(run.run_id)
@@ -120,6 +122,7 @@ async def test_a_run_becomes_claimable_at_the_very_moment_it_is_due(tables: Tabl
     assert await tables.claim() == [scheduled.run_id]
 
 
+@pytest.mark.requirement("RUN-021")
 async def test_a_queue_behind_a_running_run_holds_back_no_other_thread(tables: Tables) -> None:
     blocked = await tables.thread()
     await tables.run(blocked, "somebody")
@@ -148,6 +151,7 @@ async def test_claimers_at_once_never_get_the_same_run(tables: Tables) -> None:
     assert sorted(claimed) == sorted(made)
 
 
+@pytest.mark.requirement("MULTITASK-004")
 async def test_runs_of_a_thread_start_one_after_the_other_in_order(tables: Tables) -> None:
     thread_id = await tables.thread()
     made = [await tables.run(thread_id) for _ in range(4)]

@@ -41,6 +41,7 @@ def standing(thread: Thread) -> tuple[Any, ...]:
     return thread.status, thread.values, thread.interrupts, thread.error, thread.values_in_state
 
 
+@pytest.mark.requirement("STATUS-001")
 @pytest.mark.parametrize(
     ("status", "has_next", "expected"),
     [
@@ -123,6 +124,7 @@ async def test_a_good_run_clears_the_error_of_the_one_before(tables: Tables) -> 
     )
 
 
+@pytest.mark.requirement("STATUS-001")
 async def test_a_thread_stays_busy_while_another_run_waits(tables: Tables) -> None:
     run = await running(tables)
     waiting = await tables.run(run.thread_id)

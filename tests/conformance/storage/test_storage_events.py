@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgserve.core.models import Run, StreamEvent
+from lgserve.core.models import EVENTS_OF_RUN, Run, StreamEvent, ThreadPosition
 from tests.conformance.rows import events
 from tests.conformance.storages import OpenTables, Tables, on_tables
 
@@ -116,3 +116,83 @@ async def test_logs_go_once_their_runs_have_ended_before_the_moment(
     left = [len(await tables.events_after(run)) for run in (old, recent, active)]
     assert left == [0, 4, 4]
     assert await tables.status(old) == status
+
+
+async def test_each_run_of_a_thread_has_numbers_above_those_of_the_runs_before(
+    tables: Tables,
+) -> None:
+    thread_id = await tables.thread()
+    first = await tables.run(thread_id, "me", resumable=True)
+    await tables.append(first, 1, 3)
+    during = await last_number(tables, thread_id)
+    await tables.finish(first)
+    after = await last_number(tables, thread_id)
+    second = await tables.run(thread_id, "me", resumable=True)
+
+    base = await base_of(tables, second)
+    assert await base_of(tables, first) == 0
+    assert during == 3
+    assert base == after == EVENTS_OF_RUN
+    assert await base_of(tables, await tables.run(await tables.thread(), "me")) == 0
+
+
+async def test_a_run_that_was_not_claimed_has_no_numbers_yet(tables: Tables) -> None:
+    thread_id = await tables.thread()
+    waiting = await tables.run(thread_id)
+
+    assert await base_of(tables, waiting) is None
+    assert await last_number(tables, thread_id) == 0
+    assert await last_number(tables, "no-such-thread") == 0
+
+
+async def test_numbers_are_kept_when_a_run_is_tried_again_and_never_used_twice(
+    tables: Tables,
+) -> None:
+    thread_id = await tables.thread()
+    first = await tables.run(thread_id, "me", resumable=True)
+    await tables.storage.write(lambda tx: tx.runs.requeue(first.run_id, "me"))
+    await tables.claim("you")
+    assert await base_of(tables, first) == 0
+
+    await tables.finish(first, "you")
+    await tables.storage.write(lambda tx: tx.runs.delete(first.run_id))
+    second = await tables.run(thread_id, "me", resumable=True)
+    assert await base_of(tables, second) == EVENTS_OF_RUN
+
+
+async def test_a_number_leads_to_its_run_or_to_the_next_one(tables: Tables) -> None:
+    thread_id = await tables.thread()
+    first = await tables.run(thread_id, "me", resumable=True)
+    await tables.finish(first)
+    second = await tables.run(thread_id, "me", resumable=True)
+
+    async def place_of(number: int) -> ThreadPosition:
+        return await tables.storage.read(lambda tx: tx.events.place_of(thread_id, number))
+
+    assert await place_of(0) == await place_of(EVENTS_OF_RUN - 1) == (first.epoch, 0)
+    assert await place_of(EVENTS_OF_RUN) == (second.epoch, 0)
+    assert await place_of(5 * EVENTS_OF_RUN) == (second.epoch + 1, 0)
+    await tables.storage.write(lambda tx: tx.runs.delete(first.run_id))
+    assert await place_of(0) == (second.epoch, 0)
+
+
+async def test_what_is_stored_of_a_thread_ends_with_its_last_log(tables: Tables) -> None:
+    thread_id = await tables.thread()
+
+    async def stored_end() -> ThreadPosition | None:
+        return await tables.storage.read(lambda tx: tx.events.stored_end(thread_id))
+
+    run = await tables.run(thread_id, "me", resumable=True)
+    assert await stored_end() is None
+    await tables.append(run, 1, 3)
+    assert await stored_end() == (run.epoch, 3)
+    await tables.finish(run)
+    assert await stored_end() == (run.epoch + 1, 0)
+
+
+async def base_of(tables: Tables, run: Run) -> int | None:
+    return await tables.storage.read(lambda tx: tx.events.base(run.run_id))
+
+
+async def last_number(tables: Tables, thread_id: str) -> int:
+    return await tables.storage.read(lambda tx: tx.events.last_number(thread_id))

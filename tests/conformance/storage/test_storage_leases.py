@@ -84,6 +84,7 @@ async def test_a_heartbeat_tells_its_owner_which_runs_are_to_be_cancelled(tables
     ]
 
 
+@pytest.mark.requirement("DURABLE-002")
 async def test_a_lost_run_is_tried_again_as_what_it_was(tables: Tables) -> None:
     run = await running(tables)
     back = await lose(tables, run)
@@ -101,6 +102,7 @@ async def test_a_lost_run_goes_before_those_that_came_after_it(tables: Tables) -
     assert await tables.claim() == [run.run_id]
 
 
+@pytest.mark.requirement("STATUS-003")
 async def test_a_run_that_was_lost_too_often_ends_as_an_error_of_its_thread(
     tables: Tables,
 ) -> None:

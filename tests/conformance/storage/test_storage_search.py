@@ -162,6 +162,7 @@ def listings(orders: Sequence[str]) -> st.SearchStrategy[Listing]:
 thread_orders = ("thread_id", "status", "created_at", "updated_at", "state_updated_at")
 
 
+@pytest.mark.requirement("SEARCH-001")
 @settings(max_examples=60)
 @given(rows=st.lists(threads, max_size=9), listing=listings(thread_orders), data=st.data())
 def test_threads_are_searched_and_counted_as_plain_python_would(

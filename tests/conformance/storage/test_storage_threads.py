@@ -186,6 +186,7 @@ async def test_a_full_thread_has_rows_in_every_table_of_threads(tables: Tables) 
     assert grown >= {"threads", "runs", "run_events", "checkpoints", "checkpoint_writes"}
 
 
+@pytest.mark.requirement("THREAD-006")
 async def test_a_deleted_thread_leaves_not_one_row_in_any_table(tables: Tables) -> None:
     other = await full_thread(tables, user="ann")
     stood = await tables.found_thread(other)

@@ -226,6 +226,7 @@ ITEMS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.requirement("STORE-009")
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
@@ -288,6 +289,7 @@ async def test_an_unknown_operator_is_refused_even_if_there_is_nothing_to_search
 # --- namespaces
 
 
+@pytest.mark.requirement("STORE-005")
 async def test_namespaces_are_listed_by_prefix_suffix_depth_and_page(store: BaseStore) -> None:
     spaces = [("a",), ("a", "b"), ("a", "b", "c"), ("a", "x", "c"), ("a-b",), ("d", "c")]
     for space in spaces:

@@ -67,6 +67,7 @@ async def scores(store: SqliteStore, **wanted: object) -> list[tuple[str, float 
     ]
 
 
+@pytest.mark.requirement("STORE-010")
 async def test_the_nearest_come_first_and_what_is_not_indexed_comes_last(
     store: SqliteStore,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from lgserve.api.fields import LONGEST, Body, Given, Number, Object, Offset, Texts, Whole
+from lgserve.api.fields import LONGEST, Body, Given, Number, Object, Offset, Whole
 from lgserve.core.errors import InvalidRequestError
 from lgserve.services.store import wrong_label
 
@@ -93,10 +93,19 @@ _OPERANDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "$exists": (_is_truth, "true or false"),
 }
 
+_LABEL = r"[^.\x00]+"
+_Label = Annotated[
+    str,
+    AfterValidator(_label),
+    WithJsonSchema({"type": "string", "minLength": 1, "pattern": f"^{_LABEL}$"}),
+]
+_Dotted = Annotated[
+    str, WithJsonSchema({"type": "string", "pattern": rf"^({_LABEL}(\.{_LABEL})*)?$"})
+]
 Labels = Annotated[
-    list[Annotated[str, AfterValidator(_label)]],
+    list[_Label],
     Field(fail_fast=True),
-    BeforeValidator(_labels, json_schema_input_type=str | Texts),
+    BeforeValidator(_labels, json_schema_input_type=_Dotted | list[_Label]),
 ]
 ItemLimit = Annotated[Whole, Field(ge=1, le=MOST_ITEMS)]
 Depth = Annotated[Whole, Field(ge=1)]

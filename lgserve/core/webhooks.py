@@ -254,7 +254,7 @@ def shown_url(url: str) -> str:
 
 def may_hold_password(kwargs: Json) -> bool:
     """Tell whether the webhook of a run may have a password, without reading what it was asked."""
-    return b"@" in kwargs and b'"webhook":"' in kwargs
+    return kwargs.find(b"@") >= 0 and kwargs.find(b'"webhook":"') >= 0
 
 
 def without_password(kwargs: Mapping[str, Any]) -> dict[str, Any]:

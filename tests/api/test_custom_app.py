@@ -323,7 +323,7 @@ def test_headers_reach_runs_as_configured(app: httpx.Client) -> None:
 
 
 def test_the_lifespan_ends_with_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIFESPAN_FOLDER", str(tmp_path))
     with served(tmp_path, "custom_app"):
         assert not (tmp_path / "lifespan-ended").exists()
     assert (tmp_path / "lifespan-ended").read_text() == "down"

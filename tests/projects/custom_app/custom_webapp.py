@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import hashlib
+import os
 import threading
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from langgraph_sdk import get_client
 from starlette.applications import Starlette
@@ -56,8 +58,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[dict]:
     app.state.thread = threading.current_thread().name
     events.append("up")
     yield {"answer": 42, "assistants": assistants}
-    with open("lifespan-ended", "w") as file:
-        file.write("down")
+    if folder := os.environ.get("LIFESPAN_FOLDER"):
+        Path(folder, "lifespan-ended").write_text("down")
 
 
 async def state(request: Request) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lgserve.config_document import Document, did_you_mean
@@ -16,8 +16,8 @@ Where = Callable[..., str]
 
 #: Replaces `checkpointer.ttl` where it is set.
 ENVIRONMENT = "LANGGRAPH_THREAD_TTL"
-#: Keys of the block that langgraph-cli knows; only the first means something here.
-_KEYS = ("ttl", "backend", "path", "uri", "serde")
+_KEYS = ("ttl", "path", "backend", "uri", "serde")
+_BACKENDS = ("default", "custom")
 _TTL_KEYS = ("strategy", "default_ttl", "sweep_interval_minutes", "sweep_limit")
 
 
@@ -30,6 +30,10 @@ class CheckpointerConfig:
     sweep_interval_minutes: float = 5.0
     #: How many threads one sweep takes care of.
     sweep_limit: int = 1000
+    #: What makes the project's own saver: `./file.py:factory` or `package.module:factory`.
+    path: str | None = None
+    #: File, line and key, for the start of an error message.
+    where: str = field(default="checkpointer.path", compare=False)
 
 
 def read_checkpointer(document: Document) -> CheckpointerConfig:
@@ -42,13 +46,29 @@ def read_checkpointer(document: Document) -> CheckpointerConfig:
         return document.where("checkpointer", *keys)
 
     known = _checked(block, _KEYS, where)
-    return _read_ttl(known.get("ttl"), lambda *keys: where("ttl", *keys))
+    config = _read_ttl(known.get("ttl"), lambda *keys: where("ttl", *keys))
+    return replace(config, path=_path(document, known), where=where("path"))
+
+
+def _path(document: Document, block: Mapping[str, Any]) -> str | None:
+    path, backend = block.get("path"), block.get("backend")
+    if path is not None and (not isinstance(path, str) or not all(path.rpartition(":"))):
+        where = document.where("checkpointer", "path")
+        raise ConfigurationError(f'{where} must be "./file.py:factory" or "module:factory"')
+    if backend not in (None, *_BACKENDS):
+        raise ConfigurationError(
+            f"{document.where('checkpointer', 'backend')} must be {' or '.join(_BACKENDS)}",
+            hint="for another database name a factory of its saver with `path`",
+        )
+    if backend == "custom" and path is None:
+        raise ConfigurationError(f"{document.where('checkpointer')}: backend custom needs a path")
+    return None if backend == "default" else path
 
 
 def unserved_checkpointer_keys(document: Document) -> Iterator[str]:
-    """Name what the block says without an effect: checkpoints are kept in lgserve's database."""
+    """Name what the block says without an effect."""
     for key in document.data.get("checkpointer") or {}:
-        if key != "ttl":
+        if key not in ("ttl", "path", "backend"):
             yield f"{document.where('checkpointer', key)} has no effect in this version of lgserve"
 
 
@@ -61,7 +81,8 @@ def with_environment(config: CheckpointerConfig, value: str | None) -> Checkpoin
     except ValueError:
         given = value
     ttl = given if isinstance(given, dict) else {"default_ttl": given}
-    return _read_ttl(ttl, lambda *keys: ".".join((ENVIRONMENT, *keys)))
+    read = _read_ttl(ttl, lambda *keys: ".".join((ENVIRONMENT, *keys)))
+    return replace(read, path=config.path, where=config.where)
 
 
 def _read_ttl(given: Any, where: Where) -> CheckpointerConfig:

@@ -92,6 +92,11 @@ AGENT_ERRORS = Counter(
     "Runs that ended with an error, by its class; TimeoutError: the run's time limit too.",
     ("graph_id", "type"),
 )
+WEBHOOK_DELIVERIES = Counter(
+    "lgserve_webhook_deliveries_total",
+    "Tries to deliver a webhook: delivered, retried (there will be another), failed (given up).",
+    ("status",),
+)
 USER_LOOP_STALL_SECONDS = Histogram(
     "lgserve_user_loop_stall_seconds",
     "How long user code blocked the loop on which graphs run, each time it did.",

@@ -31,6 +31,7 @@ from lgserve.config_document import (
 )
 from lgserve.core.errors import ConfigurationError
 from lgserve.graph_paths import GraphSpec, read_graph
+from lgserve.http_config import SERVED_HTTP_KEYS, HttpConfig, read_http
 from lgserve.store_config import StoreConfig, read_store
 
 CONFIG_NAMES = ("langgraph.yaml", "langgraph.yml", "langgraph.json")
@@ -44,12 +45,7 @@ IGNORED_KEYS = (
     "_INTERNAL_docker_tag", "project_root", "package", "disable_persistence",
 )  # fmt: skip
 #: Blocks of langgraph.json that this version reads but does not act upon.
-UNSERVED_BLOCKS = ("encryption", "priority", "webhooks")
-_SERVED_HTTP_KEYS = (
-    "cors", "mount_prefix", "disable_assistants", "disable_threads", "disable_runs",
-    "disable_store", "disable_mcp", "disable_a2a", "disable_meta", "disable_webhooks",
-    "disable_event_streaming", "disable_ui",
-)  # fmt: skip
+UNSERVED_BLOCKS = ("priority",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +72,7 @@ class ProjectConfig:
     lgserve: Mapping[str, Any] = field(default_factory=dict)
     store: StoreConfig = field(default_factory=StoreConfig)
     checkpointer: CheckpointerConfig = field(default_factory=CheckpointerConfig)
+    http: HttpConfig = field(default_factory=HttpConfig)
     ignored_keys: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     import_paths: tuple[Path, ...] = ()
@@ -138,7 +135,6 @@ def load_project(path: Path, found_how: str = "") -> ProjectConfig:
     path = path.parent.resolve() / path.name
     document = read_document(path)
     _refuse_unknown_keys(document)
-    _refuse_odd_switches(document)
     env, env_file, env_warnings = _read_env(document)
     dependencies = _read_dependencies(document)
     folders, folder_warnings = _dependency_folders(document, dependencies)
@@ -154,6 +150,7 @@ def load_project(path: Path, found_how: str = "") -> ProjectConfig:
         lgserve=_mapping(document, "lgserve"),
         store=read_store(document),
         checkpointer=read_checkpointer(document),
+        http=read_http(document),
         ignored_keys=tuple(key for key in IGNORED_KEYS if key in document.data),
         warnings=(*env_warnings, *folder_warnings, *_unserved(document)),
         import_paths=_import_paths(path.parent, folders),
@@ -188,12 +185,6 @@ def _read_graphs(document: Document) -> dict[str, GraphSpec]:
     return {name: read_graph(document, name) for name in document.data["graphs"]}
 
 
-def _refuse_odd_switches(document: Document) -> None:
-    for key, value in _mapping(document, "http").items():
-        if key.startswith("disable_") and not isinstance(value, bool):
-            raise ConfigurationError(f"{document.where('http', key)} must be true or false")
-
-
 def _read_blocks(document: Document) -> dict[str, Mapping[str, Any]]:
     return {
         key: _mapping(document, key) for key in BLOCK_KEYS if document.data.get(key) is not None
@@ -206,7 +197,7 @@ def _unserved(document: Document) -> Iterator[str]:
             yield f"{document.where(key)} has no effect in this version of lgserve"
     yield from unserved_checkpointer_keys(document)
     for key in _mapping(document, "http"):
-        if key not in _SERVED_HTTP_KEYS:
+        if key not in SERVED_HTTP_KEYS:
             yield f"{document.where('http', key)} has no effect in this version of lgserve"
 
 

@@ -1,4 +1,4 @@
-"""The composition root: the only module that knows every adapter.
+"""One server from its start to its end.
 
 Opens everything on one exit stack, serves until a signal, closes in reverse order.
 """
@@ -15,57 +15,29 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp.http_exceptions import HttpProcessingError
 
 from lgserve.api.app import build_app
 from lgserve.api.connections import serve
-from lgserve.api.keys import ApiOptions, ServerFacts, Services
-from lgserve.brokers.local import LocalRunStreams
-from lgserve.build_info import read_build
-from lgserve.core.clock import SystemClock
 from lgserve.core.ids import new_id
 from lgserve.data_folder import held, remove_database
-from lgserve.engine.executor import RunExecutor
-from lgserve.engine.failures import error_object
-from lgserve.engine.janitor import Janitor
-from lgserve.engine.loopback import Loopback
 from lgserve.engine.tasks import TaskSet
 from lgserve.engine.user_loop import UserLoopThread
 from lgserve.engine.watchdog import StallWatchdog
-from lgserve.engine.worker import RunWorker, WorkerOptions
-from lgserve.graphs import schemas
 from lgserve.graphs.loader import GraphSource
-from lgserve.graphs.registry import GraphRegistry, LoadReport
-from lgserve.graphs.schemas import context_for
-from lgserve.graphs.tracebacks import describe_error
-from lgserve.guarding import load_custom, make_authenticator, store_scope_of
-from lgserve.project_config import ProjectConfig
-from lgserve.services.assistants import AssistantService
-from lgserve.services.cancelling import Canceller
-from lgserve.services.creating import RunCreator
-from lgserve.services.event_feed import EventFeeds
-from lgserve.services.introspection import IntrospectionService
-from lgserve.services.runs import RunService
-from lgserve.services.statistics import StatisticsService
-from lgserve.services.thread_commands import ThreadCommands
-from lgserve.services.thread_state import ThreadStateService
-from lgserve.services.thread_streams import ThreadStreamService
-from lgserve.services.threads import ThreadService
-from lgserve.settings import Settings, export_environment, sdk_keys
-from lgserve.storage.checkpointers import SqliteCheckpointers
+from lgserve.guarding import load_custom
+from lgserve.handlers import Handlers
+from lgserve.settings import Settings, export_environment, tracing_environment
 from lgserve.storage.database import SqliteDatabase
-from lgserve.storage.sqlite import SqliteStorage
-from lgserve.storage.store_items import SqliteStore
-from lgserve.store_parts import StoreParts, wire_store
+from lgserve.tracing import open_tracing
+from lgserve.wiring import Wiring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lgserve.core.ports import Authenticator
+    from lgserve.graphs.registry import GraphRegistry, LoadReport
 
 _log = logging.getLogger("lgserve")
 
@@ -89,17 +61,6 @@ class StartupReport:
     seconds: float
     graphs: tuple[GraphReport, ...]
     recovered_runs: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
-    services: Services
-    graphs: GraphRegistry
-    worker: RunWorker
-    loopback: Loopback
-    janitor: Janitor
-    authenticator: Authenticator | None
-    store: StoreParts
 
 
 Announce = Callable[[StartupReport], None]
@@ -157,7 +118,7 @@ def _on_signals(stop: asyncio.Event) -> None:
 
 
 class Server:
-    """All parts of one server, wired; `started` runs it."""
+    """One server: its parts are opened in order and closed in reverse; `started` runs it."""
 
     def __init__(
         self,
@@ -173,204 +134,86 @@ class Server:
     @asynccontextmanager
     async def started(self) -> AsyncIterator[StartupReport]:
         """Serve while entered; the report says how the start went."""
-        settings = self._settings
         async with AsyncExitStack() as stack:
-            database = self._open_database(stack)
-            user_loop = UserLoopThread(settings.n_jobs_per_worker, self._loop_factory)
-            user_loop.start()
-            stack.callback(user_loop.stop, 5)
-            tasks = TaskSet()
-            stack.push_async_callback(tasks.stop)
-            parts = self._wire(database, user_loop, tasks)
-            parts.loopback.open(parts.worker)
-            stack.push_async_callback(user_loop.run, parts.loopback.close)
+            parts = await self._open(stack)
             await self._start_site(stack, parts)
-
-            loaded = await self._load_graphs(user_loop, parts.graphs)
-            await load_custom(settings, parts.authenticator, user_loop)
-            await parts.store.load(settings.project, user_loop)
-            stack.callback(parts.store.close)
-            await parts.services.assistants.create_system_assistants()
-            recovered = await parts.worker.recover()
-            stack.push_async_callback(parts.worker.drain, settings.grace_seconds)
-            parts.worker.run()
-            tasks.start(parts.janitor.run(), "janitor")
-            self._start_watchdog(stack, user_loop, parts.worker)
+            loaded = await self._load(stack, parts)
+            recovered = await self._start_work(stack, parts)
             _spare_collector()
-            parts.services.facts.loaded(loaded)
+            parts.facts.loaded(loaded)
             yield StartupReport(
-                url=self._url,
-                data=self._data,
+                url=parts.url,
+                data=parts.data,
                 seconds=time.monotonic() - self._began,
                 graphs=tuple(_graph_report(report) for report in loaded),
-                recovered_runs=len(recovered),
+                recovered_runs=recovered,
             )
 
-    def _wire(self, database: SqliteDatabase, user_loop: UserLoopThread, tasks: TaskSet) -> _Parts:
-        """Give each part what it needs; nothing starts here."""
+    async def _open(self, stack: AsyncExitStack) -> Wiring:
+        """Open what all parts stand on, and wire them."""
         settings = self._settings
-        clock = SystemClock()
-        checkpointer = settings.project.checkpointer
-        storage = SqliteStorage(
-            database, clock, timedelta(seconds=settings.lease_seconds), checkpointer.default_ttl
+        tracing = open_tracing(
+            tracing_environment(), settings.mount_prefix, mask_errors=settings.mask_errors
         )
-        store_parts = wire_store(settings.project.store, database, user_loop)
-        store = store_parts.store
-        checkpointers = SqliteCheckpointers(database)
-        loopback = self._loopback(user_loop)
-        graphs = GraphRegistry()
-        streams = LocalRunStreams(storage, clock, tasks.spawn)
-        state = ThreadStateService(
-            storage=storage,
-            streams=streams,
-            graphs=graphs,
-            checkpointers=checkpointers,
-            store=store,
+        stack.push_async_callback(tracing.close)
+        database = self._open_database(stack)
+        user_loop = UserLoopThread(settings.n_jobs_per_worker, self._loop_factory)
+        user_loop.start()
+        stack.callback(user_loop.stop, 5)
+        tasks = TaskSet()
+        stack.push_async_callback(tasks.stop)
+        parts = Wiring(
+            settings=settings,
+            database=database,
             user_loop=user_loop,
-            clock=clock,
-            store_scope=store_scope_of(settings.auth.type),
-        )
-        worker = RunWorker(
-            storage=storage,
-            streams=streams,
-            checkpointers=checkpointers,
-            executor=self._executor(graphs, store, loopback),
-            user_loop=user_loop,
-            state=state,
-            clock=clock,
             tasks=tasks,
-            options=self._worker_options(),
-        )
-        canceller = Canceller(storage=storage, streams=streams, worker=worker)
-        threads = ThreadService(
-            storage=storage,
-            clock=clock,
-            canceller=canceller,
-            state=state,
-            default_ttl=checkpointer.default_ttl,
-            sweep_limit=checkpointer.sweep_limit,
-        )
-        assistants = AssistantService(
-            storage=storage, graphs=graphs, clock=clock, threads=threads, canceller=canceller
-        )
-        services = Services(
-            assistants=assistants,
-            introspection=self._introspection(assistants, graphs, store, user_loop),
-            threads=threads,
-            state=state,
-            runs=RunService(
-                storage=storage,
-                streams=streams,
-                creator=RunCreator(
-                    storage=storage,
-                    streams=streams,
-                    worker=worker,
-                    graphs=graphs,
-                    clock=clock,
-                    canceller=canceller,
-                ),
-                canceller=canceller,
-                state=state,
-            ),
-            thread_streams=ThreadStreamService(storage=storage, streams=streams),
-            store=store_parts.service,
-            feeds=EventFeeds(storage, streams, state),
-            thread_commands=ThreadCommands(
-                storage=storage, streams=streams, state=state, clock=clock
-            ),
-            facts=self._facts(storage, worker, store),
-        )
-        janitor = Janitor(
-            storage,
-            store,
-            clock,
-            settings.resumable_ttl_seconds,
-            settings.project.store.sweep_interval_minutes * 60,
-            threads=threads,
-            thread_interval_seconds=checkpointer.sweep_interval_minutes * 60,
-        )
-        return _Parts(
-            services=services,
-            graphs=graphs,
-            worker=worker,
-            loopback=loopback,
-            janitor=janitor,
-            store=store_parts,
-            authenticator=make_authenticator(settings, storage, clock, user_loop),
-        )
-
-    def _facts(self, storage: SqliteStorage, worker: RunWorker, store: SqliteStore) -> ServerFacts:
-        facts = ServerFacts(
-            storage={"kind": "sqlite", "path": self._told_data},
-            queue={"n_jobs_per_worker": self._settings.n_jobs_per_worker},
-        )
-        facts.build = read_build()
-        facts.tiers = {"storage": "sqlite", "streams": "local"}
-        facts.auth = {"type": self._settings.auth.type}
-        facts.features["auth"] = lambda: facts.auth["type"] != "none"
-        facts.features["resumable_streams"] = lambda: True
-        facts.features["semantic_search"] = lambda: store.semantic
-        facts.statistics = StatisticsService(storage=storage)
-        facts.active_runs = lambda: worker.active
-        return facts
-
-    def _loopback(self, user_loop: UserLoopThread) -> Loopback:
-        return Loopback(
+            tracing=tracing,
+            handlers=Handlers(),
             url=self._url,
-            prefix=self._settings.mount_prefix,
-            user_loop=user_loop,
-            environment_keys=sdk_keys,
+            owner=f"{socket.gethostname()}:{os.getpid()}:{new_id()}",
         )
+        parts.loopback.open(parts.worker)
+        stack.push_async_callback(user_loop.run, parts.loopback.close)
+        stack.push_async_callback(parts.own_storage.close, user_loop)
+        stack.push_async_callback(parts.custom.stop)
+        return parts
 
-    def _introspection(
-        self,
-        assistants: AssistantService,
-        graphs: GraphRegistry,
-        store: SqliteStore,
-        user_loop: UserLoopThread,
-    ) -> IntrospectionService:
-        return IntrospectionService(
-            assistants=assistants,
-            graphs=graphs,
-            views=schemas,
-            store=store,
-            user_loop=user_loop,
-            store_scope=store_scope_of(self._settings.auth.type),
-            error_object=partial(error_object, mask=self._settings.mask_errors),
-        )
+    async def _load(self, stack: AsyncExitStack, parts: Wiring) -> Sequence[LoadReport]:
+        """Import the project's code; the API answers already that it is not ready."""
+        settings, user_loop = self._settings, parts.user_loop
+        loaded = await self._load_graphs(user_loop, parts.graphs)
+        await load_custom(settings, parts.authenticator, user_loop)
+        await parts.handlers.load(settings, user_loop)
+        parts.tracing.loaded()
+        await parts.encryption.load(settings.project, user_loop, parts.database)
+        await parts.own_storage.load(settings.project, user_loop, parts.facts.tiers)
+        await parts.store_parts.load(settings.project, user_loop)
+        stack.callback(parts.store_parts.close)
+        return loaded
 
-    def _executor(
-        self, graphs: GraphRegistry, store: SqliteStore, loopback: Loopback
-    ) -> RunExecutor:
-        return RunExecutor(
-            graphs=graphs,
-            store=store,
-            store_scope=store_scope_of(self._settings.auth.type),
-            api_url=self._url,
-            mask_errors=self._settings.mask_errors,
-            context_for=context_for,
-            trim=self._trim,
-            around=loopback.called_by,
-        )
+    async def _start_work(self, stack: AsyncExitStack, parts: Wiring) -> int:
+        """Begin to do what nobody asks for; return how many runs of a dead process go on."""
+        settings = self._settings
+        await parts.assistants.create_system_assistants()
+        stack.push_async_callback(parts.webhooks.worker.stop)
+        await parts.webhooks.worker.start()
+        # Behind the drain: what is due meanwhile waits in the queue for the next process.
+        stack.push_async_callback(parts.scheduler.stop)
+        recovered = await parts.worker.recover()
+        stack.push_async_callback(parts.worker.drain, settings.grace_seconds)
+        parts.worker.run()
+        parts.tasks.start(parts.janitor.run(), "janitor")
+        if "crons" not in parts.disabled:
+            parts.scheduler.start()
+        self._start_watchdog(stack, parts)
+        await parts.custom.start(settings.project, parts.user_loop)
+        return len(recovered)
 
     @property
     def _url(self) -> str:
         host, port = self._listener.getsockname()[:2]
         host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-    @property
-    def _data(self) -> str:
-        path = self._settings.database
-        return ":memory:" if path is None else str(path)
-
-    @property
-    def _told_data(self) -> str:
-        """Where the data is, as `/info` tells it: who needs a key here sees no folders."""
-        path, root = self._settings.database, self._settings.project.root
-        if path is None or self._settings.auth.type == "none":
-            return self._data
-        return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
     def _open_database(self, stack: AsyncExitStack) -> SqliteDatabase:
         settings = self._settings
@@ -383,34 +226,17 @@ class Server:
         stack.callback(database.close)
         return database
 
-    def _worker_options(self) -> WorkerOptions:
-        settings = self._settings
-        return WorkerOptions(
-            owner=f"{socket.gethostname()}:{os.getpid()}:{new_id()}",
-            slots=settings.n_jobs_per_worker,
-            lease_seconds=settings.lease_seconds,
-            run_timeout_seconds=settings.run_timeout_seconds,
-            max_attempts=settings.max_attempts,
-            strict_blocking=settings.strict_blocking,
-        )
-
-    async def _start_site(self, stack: AsyncExitStack, parts: _Parts) -> None:
+    async def _start_site(self, stack: AsyncExitStack, parts: Wiring) -> None:
         guard = None if parts.authenticator is None else parts.loopback.guarded(parts.authenticator)
-        app = build_app(parts.services, self._api_options(), guard)
-        await serve(app, self._listener, stack)
-
-    def _api_options(self) -> ApiOptions:
-        settings = self._settings
-        return ApiOptions(
-            heartbeat_seconds=settings.heartbeat_seconds,
-            mount_prefix=settings.mount_prefix,
-            max_body_bytes=settings.max_body_bytes,
-            cors=settings.cors,
-            access_log=settings.access_log,
-            disabled=_disabled(settings.project),
-            protect=settings.auth.protect,
-            openapi=settings.auth.openapi,
+        app = build_app(
+            parts.services,
+            parts.api_options,
+            guard,
+            parts.custom.app,
+            outermost=parts.tracing.middlewares,
         )
+        parts.custom.stands_in(app, parts.api_options)
+        await serve(app, self._listener, stack)
 
     async def _load_graphs(
         self, user_loop: UserLoopThread, graphs: GraphRegistry
@@ -428,21 +254,15 @@ class Server:
         await user_loop.run(load)
         return graphs.reports()
 
-    def _start_watchdog(
-        self, stack: AsyncExitStack, user_loop: UserLoopThread, worker: RunWorker
-    ) -> None:
+    def _start_watchdog(self, stack: AsyncExitStack, parts: Wiring) -> None:
         watchdog = StallWatchdog(
-            user_loop,
+            parts.user_loop,
             root=self._settings.project.root,
             threshold_seconds=self._settings.stall_seconds,
-            on_stall=worker.stalled,
+            on_stall=parts.worker.stalled,
         )
         watchdog.start()
         stack.callback(watchdog.stop)
-
-    def _trim(self, error: BaseException) -> str:
-        project = self._settings.project
-        return describe_error(error, project.root, project.import_paths).text
 
 
 def _spare_collector() -> None:
@@ -468,16 +288,6 @@ def _quiet_bad_requests() -> None:
         return True
 
     logging.getLogger("aiohttp.server").addFilter(shorten)
-
-
-def _disabled(project: ProjectConfig) -> frozenset[str]:
-    """Return the groups of routes that the config's `http.disable_<group>` takes away."""
-    switches = project.blocks.get("http", {}).items()
-    return frozenset(
-        key.removeprefix("disable_")
-        for key, value in switches
-        if key.startswith("disable_") and value is True
-    )
 
 
 def _graph_report(report: LoadReport) -> GraphReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,14 @@ def texts(value: object) -> tuple[str, ...]:
     if isinstance(items, list | tuple) and all(isinstance(item, str) for item in items):
         return tuple(item.strip() for item in items if item.strip())
     raise ValueError("must be a list of texts, or one text with commas")
+
+
+def objects(value: object) -> tuple[str, ...]:
+    """A list of objects in Python files or modules, or one text with commas."""
+    found = texts(value)
+    if all(all(path.rpartition(":")) for path in found):
+        return found
+    raise ValueError('must be a list of "./file.py:object" or "package.module:object"')
 
 
 def switch(value: object) -> bool:
@@ -142,6 +151,19 @@ def url(value: object) -> str:
     if re.fullmatch(r"https?://[^\s/]+(/\S*)?", address):
         return address
     raise ValueError("must be an address such as https://agents.example.com")
+
+
+def proxies(value: object) -> tuple[str, ...]:
+    """A list of addresses and networks, or one text with commas; `*` is all."""
+    found = texts(value)
+    for each in found:
+        try:
+            ipaddress.ip_network(each if each != "*" else "::/0", strict=False)
+        except ValueError:
+            raise ValueError(
+                "must be addresses or networks such as 127.0.0.1 or 10.0.0.0/8, or *"
+            ) from None
+    return found
 
 
 def mount_prefix(value: object) -> str:

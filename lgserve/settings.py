@@ -24,10 +24,20 @@ from lgserve.checkpointer_config import with_environment
 from lgserve.config_document import KeyPath, did_you_mean
 from lgserve.core.errors import ConfigurationError
 from lgserve.project_config import ProjectConfig, find_config, load_project, read_env_file
-from lgserve.settings_schema import SPECS, Cors, SettingDoc, Settings, Spec, settings_table
+from lgserve.settings_schema import (
+    NESTED,
+    SPECS,
+    Cors,
+    Crons,
+    SettingDoc,
+    Settings,
+    Spec,
+    settings_table,
+)
+from lgserve.webhook_settings import read_webhooks
 
 __all__ = [
-    "Cors", "ServerFlags", "SettingDoc", "Settings", "export_environment", "load_settings",
+    "Cors", "Crons", "ServerFlags", "SettingDoc", "Settings", "export_environment", "load_settings",
     "settings_table",
 ]  # fmt: skip
 
@@ -43,6 +53,7 @@ class ServerFlags:
     env_files: tuple[Path, ...] = ()
     host: str | None = None
     port: int | None = None
+    public_url: str | None = None
     data: str | None = None
     fresh: bool | None = None
     n_jobs_per_worker: int | None = None
@@ -56,6 +67,8 @@ class ServerFlags:
     reload_dirs: tuple[Path, ...] = ()
     reload_include: tuple[str, ...] = ()
     reload_exclude: tuple[str, ...] = ()
+    #: `lgserve serve`: what is convenient in development only is off.
+    production: bool = False
 
 
 class _Given(NamedTuple):
@@ -82,10 +95,20 @@ def load_settings(flags: ServerFlags, start: Path | None = None) -> Settings:
     return Settings(
         project=project,
         auth=read_auth(project, lambda name: os.environ.get(name) or project.env.get(name)),
-        cors=Cors(**{keys[1]: value for keys, value in settled.items() if len(keys) == 2}),
+        webhooks=read_webhooks(
+            project,
+            lambda name: os.environ.get(name) or project.env.get(name),
+            loopback=not flags.production,
+        ),
+        cors=Cors(**_nested("cors", settled)),
+        crons=Crons(**_nested("crons", settled)),
         origins={".".join(keys): given.origin for keys, given in chosen.items() if given},
         **{keys[0]: value for keys, value in settled.items() if len(keys) == 1},
     )
+
+
+def _nested(name: str, settled: Mapping[KeyPath, Any]) -> dict[str, Any]:
+    return {keys[1]: value for keys, value in settled.items() if keys[0] == name}
 
 
 def export_environment(project: ProjectConfig) -> None:
@@ -93,6 +116,17 @@ def export_environment(project: ProjectConfig) -> None:
     os.environ.update(project.env)
     # Or the SDK would import the reference server, where it is installed, to find itself in it.
     os.environ["__LANGGRAPH_DEFER_LOOPBACK_TRANSPORT"] = "true"
+
+
+def tracing_environment() -> dict[str, str]:
+    """Return OpenTelemetry's own variables, which say whether anything is traced, and where to."""
+    return {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
+
+
+def aes_key(project: ProjectConfig) -> str | None:
+    """Return the key with which the database is encrypted, if there is one."""
+    name = "LANGGRAPH_AES_KEY"
+    return os.environ.get(name) or project.env.get(name) or None
 
 
 def sdk_keys() -> frozenset[str]:
@@ -113,12 +147,14 @@ def _with_env_files(project: ProjectConfig, names: tuple[Path, ...], here: Path)
 
 
 def _refuse_unknown_keys(project: ProjectConfig) -> None:
-    valid = {"auth", *(spec.keys[0] for spec in SPECS)}
+    valid = {"auth", "webhooks", *(spec.keys[0] for spec in SPECS)}
     _refuse_keys_outside(project, project.lgserve, valid, ("lgserve",))
-    cors = project.lgserve.get("cors") or {}
-    if not isinstance(cors, dict):
-        raise ConfigurationError(f"{project.where('lgserve', 'cors')} must be a mapping")
-    _refuse_keys_outside(project, cors, {item.name for item in fields(Cors)}, ("lgserve", "cors"))
+    for name, kind in NESTED.items():
+        given = project.lgserve.get(name) or {}
+        if not isinstance(given, dict):
+            raise ConfigurationError(f"{project.where('lgserve', name)} must be a mapping")
+        valid = {item.name for item in fields(kind)}
+        _refuse_keys_outside(project, given, valid, ("lgserve", name))
 
 
 def _refuse_keys_outside(

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 from lgserve import setting_values as values
 from lgserve.auth_settings import AuthSettings
 from lgserve.config_document import KeyPath
+from lgserve.core.vocabulary import MissedPolicy
 from lgserve.project_config import ProjectConfig
+from lgserve.webhook_settings import WebhookSettings
 
 DATABASE_NAME = "lgserve.db"
 
@@ -51,6 +53,19 @@ class Cors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Crons:
+    """Runs that recur by a schedule."""
+
+    enabled: bool = setting(True, values.switch, "serve crons, and fire them")
+    missed: MissedPolicy = setting(
+        "skip",
+        values.choice("skip", "one", "all"),
+        "what becomes of firings while no server was there: skip them, make up for all of a cron's"
+        " with one run, or for each of them (at most 1000 a cron)",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What this server was told; every path is absolute. Can be pickled for a child process."""
 
@@ -65,7 +80,23 @@ class Settings:
         flag="--port",
     )
     public_url: str | None = setting(
-        None, values.url, "address clients reach the server at, when it stands behind a proxy"
+        None,
+        values.url,
+        "address clients reach the server at, when it stands behind a proxy",
+        flag="--public-url",
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        values.proxies,
+        "addresses or networks of proxies whose X-Forwarded-Proto, -Host and -Prefix are believed;"
+        " * for all",
+        env=("FORWARDED_ALLOW_IPS",),
+    )
+    a2a_assistant: str | None = setting(
+        None,
+        values.text,
+        "assistant whose agent card /.well-known/agent-card.json shows to who names none",
+        env=("DEFAULT_A2A_ASSISTANT_ID",),
     )
     mount_prefix: str = setting(
         "",
@@ -82,8 +113,11 @@ class Settings:
         "hide the message of errors that may hold internals, as langgraph-api does",
     )
     cors: Cors = field(default_factory=Cors)
+    crons: Crons = field(default_factory=Crons)
     #: From the blocks `auth` and `lgserve.auth`.
     auth: AuthSettings = field(default_factory=AuthSettings)
+    #: From the blocks `webhooks` and `lgserve.webhooks`.
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
 
     data: Path | None = setting(
         Path(".lgserve"),
@@ -140,6 +174,12 @@ class Settings:
         "time that runs get to finish when the server stops",
         env=("BG_JOB_SHUTDOWN_GRACE_PERIOD_SECS",),
         flag="--grace",
+    )
+
+    callbacks: tuple[str, ...] = setting(
+        (),
+        values.objects,
+        "LangChain callback handlers of all runs: ./file.py:object or package.module:object",
     )
 
     log_format: str = setting(
@@ -214,10 +254,14 @@ def settings_table() -> tuple[SettingDoc, ...]:
     )
 
 
-def _specs_of(owner: type[Cors | Settings], parents: KeyPath = ()) -> Iterator[Spec]:
+#: Settings with settings of their own, by their key.
+NESTED: Mapping[str, type[Cors | Crons]] = {"cors": Cors, "crons": Crons}
+
+
+def _specs_of(owner: type[Cors | Crons | Settings], parents: KeyPath = ()) -> Iterator[Spec]:
     for item in fields(owner):
-        if item.name == "cors":
-            yield from _specs_of(Cors, ("cors",))
+        if item.name in NESTED:
+            yield from _specs_of(NESTED[item.name], (item.name,))
         elif item.metadata:
             keys = (*parents, item.name)
             names = ("_".join(("LGSERVE", *keys)).upper(), *item.metadata["env"])

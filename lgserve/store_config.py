@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lgserve.config_document import Document, did_you_mean
 from lgserve.core.errors import ConfigurationError
 
-_KEYS = ("index", "ttl")
+_KEYS = ("index", "ttl", "path")
 _INDEX_KEYS = ("dims", "embed", "fields")
 _TTL_KEYS = ("default_ttl", "refresh_on_read", "sweep_interval_minutes")
 #: More numbers than any model's vectors have.
@@ -36,6 +36,10 @@ class StoreConfig:
     default_ttl: float | None = None
     refresh_on_read: bool = True
     sweep_interval_minutes: float = 1.0
+    #: What makes the project's own store: `./file.py:factory` or `package.module:factory`.
+    path: str | None = None
+    #: File, line and key, for the start of an error message.
+    where: str = field(default="store.path", compare=False)
 
 
 def read_store(document: Document) -> StoreConfig:
@@ -48,7 +52,16 @@ def read_store(document: Document) -> StoreConfig:
     if not isinstance(refresh, bool | None):
         where = document.where("store", "ttl", "refresh_on_read")
         raise ConfigurationError(f"{where} must be true or false")
+    path = block.get("path")
+    if path is not None and (not isinstance(path, str) or not all(path.rpartition(":"))):
+        where = document.where("store", "path")
+        raise ConfigurationError(f'{where} must be "./file.py:factory" or "module:factory"')
+    if path is not None and (beside := next((key for key in block if key != "path"), None)):
+        where = document.where("store", beside)
+        raise ConfigurationError(f"{where}: a store of your own (store.path) decides that itself")
     return StoreConfig(
+        path=path,
+        where=document.where("store", "path"),
         index=_index(document, block.get("index")),
         default_ttl=default_ttl,
         refresh_on_read=refresh is not False,

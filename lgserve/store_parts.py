@@ -13,6 +13,7 @@ from lgserve.graphs.embeddings import load_embed
 from lgserve.graphs.tracebacks import describe_error
 from lgserve.project_config import ProjectConfig
 from lgserve.services.store import StoreService
+from lgserve.storage.custom_store import CustomStore
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.store_items import SqliteStore
 from lgserve.store_config import StoreConfig, StoreIndex
@@ -24,7 +25,7 @@ _log = logging.getLogger("lgserve")
 class StoreParts:
     """The store of one server."""
 
-    store: SqliteStore
+    store: SqliteStore | CustomStore
     service: StoreService
     embedder: UserEmbedder | None
 
@@ -42,7 +43,7 @@ class StoreParts:
             return _load(index, project)
 
         self.embedder.use(await user_loop.run(work))
-        if await self.store.has_foreign_vectors():
+        if isinstance(self.store, SqliteStore) and await self.store.has_foreign_vectors():
             _log.warning(
                 "items were indexed with vectors of other dims than %d: searches give them no"
                 " score until they are put again",
@@ -59,6 +60,9 @@ def wire_store(
     config: StoreConfig, database: SqliteDatabase, user_loop: UserLoopThread
 ) -> StoreParts:
     """Return the store as the project's config wants it; nothing starts here."""
+    if config.path is not None:
+        own = CustomStore(user_loop)
+        return StoreParts(store=own, service=StoreService(items=own), embedder=None)
     index = config.index
     embedder = None if index is None else UserEmbedder(user_loop, index.dims, index.fields)
     store = SqliteStore(

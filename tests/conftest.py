@@ -18,6 +18,6 @@ def _no_settings_from_outside() -> Iterator[None]:
     """Keep the settings of the person who runs the tests out of them, and out of their servers."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith("LGSERVE_") or name in _FOREIGN:
+            if name.startswith(("LGSERVE_", "OTEL_")) or name in _FOREIGN:
                 patch.delenv(name)
         yield

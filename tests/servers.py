@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,6 +93,28 @@ def _answers(url: str) -> bool:
             return bool(response.status == 200)
     except OSError:
         return False
+
+
+def after_reload(url: str, edit: Callable[[], object]) -> None:
+    """Edit something, and wait until another process of `lgserve dev` serves."""
+    process = _process_of(url)
+    edit()
+    deadline = time.monotonic() + _START_SECONDS
+    while _process_of(url) in (None, process):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"there was no reload in {_START_SECONDS} s")
+        time.sleep(0.02)
+
+
+def _process_of(url: str) -> float | None:
+    """Return when the process began that serves, roughly; None while none answers."""
+    try:
+        with urllib.request.urlopen(f"{url}/metrics", timeout=30) as response:
+            lines = response.read().decode().splitlines()
+    except OSError:
+        return None
+    name = "process_start_time_seconds "
+    return next((float(line.removeprefix(name)) for line in lines if line.startswith(name)), None)
 
 
 def project(folder: Path, name: str = "samples") -> Path:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from lgserve.api import (
+    a2a,
     assistants,
     commands,
+    crons,
     docs,
     event_socket,
     event_stream,
     later,
+    mcp,
     metrics,
     runs,
     state,
@@ -21,14 +24,18 @@ from lgserve.api import (
     system,
     thread_stream,
     threads,
+    webhooks,
 )
-from lgserve.api.auth import guard
+from lgserve.api.auth import door, guard
 from lgserve.api.cors import Cors
+from lgserve.api.custom_app import CUSTOM_APP, CustomApp
 from lgserve.api.idempotency import answer_repeated
 from lgserve.api.keys import AUTHENTICATOR, OPTIONS, SERVICES, ApiOptions, Services
 from lgserve.api.middleware import access_log, json_errors, measured
 
 if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
+
     from lgserve.core.ports import Authenticator
 
 #: What `http.disable_<group>` of the config takes away; probes are always there.
@@ -39,31 +46,50 @@ GROUPS: Mapping[str, Sequence[Callable[[], list[web.RouteDef]]]] = {
         threads.routes,
         state.routes,
         thread_stream.routes,
-        commands.routes,
-        event_stream.routes,
     ),
+    "event_streaming": (commands.routes, event_stream.routes),
+    "crons": (crons.routes,),
     "runs": (runs.routes,),
     "store": (store.routes,),
+    "webhooks": (webhooks.routes,),
+    "mcp": (mcp.routes,),
+    "a2a": (a2a.routes,),
 }
 
 
 def build_app(
-    services: Services, options: ApiOptions, authenticator: Authenticator | None = None
+    services: Services,
+    options: ApiOptions,
+    authenticator: Authenticator | None = None,
+    custom: CustomApp | None = None,
+    outermost: Sequence[Middleware] = (),
 ) -> web.Application:
     """Return the application that serves the API; without an authenticator, to everybody."""
     cors = Cors(options.cors)
-    around = [measured, cors.answer_preflights, json_errors, answer_repeated]
+    inner: list[Middleware] = [answer_repeated]
+    let_in = None
+    if authenticator is not None:  # innermost: what it refuses is answered and recorded as well
+        let_in = door(authenticator, options.mount_prefix, options.protect)
+        inner.append(guard(let_in))
+    preflights = cors.answer_preflights if custom is None else custom.preflights
+    around = [measured, preflights, json_errors]
     if options.access_log != "off":
         around.insert(1, access_log)
-    app = web.Application(middlewares=around, client_max_size=options.max_body_bytes)
-    if authenticator is not None:  # innermost: what it refuses is answered and recorded as well
-        app.middlewares.append(guard(authenticator, options.mount_prefix, options.protect))
+    if custom is not None:
+        around.append(custom.front)
+    app = web.Application(
+        middlewares=[*outermost, *around, *inner], client_max_size=options.max_body_bytes
+    )
     app[SERVICES] = services
     app[OPTIONS] = options
+    if custom is not None:
+        custom.stand_in(app, (json_errors, *inner), let_in, cors)
+        app[CUSTOM_APP] = custom
     if authenticator is not None:
         app[AUTHENTICATOR] = authenticator
     app.on_response_prepare.append(cors.mark)
     event_socket.prepare(app)
+    mcp.prepare(app)
     app.add_routes(_routes(options))
     system.note_capabilities(app, options.mount_prefix)
     docs.prepare(app)

@@ -7,7 +7,7 @@ neither gives one without an authenticated caller: a new route is closed until i
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -15,10 +15,10 @@ from aiohttp import web
 
 from lgserve.api.http import principal_of, services_of
 from lgserve.api.keys import AUTHENTICATOR, PRINCIPAL
-from lgserve.core.ids import new_id, parse_uuid, system_assistant_id
+from lgserve.core.ids import parse_uuid, system_assistant_id
 from lgserve.core.models import EVERYTHING, AssistantFilter, Page, Scope, ThreadFilter
 from lgserve.core.principals import Action, IncomingRequest, Resource
-from lgserve.core.scopes import stamp
+from lgserve.services.permits import permitted_run
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
@@ -43,11 +43,6 @@ _SEARCHED = {
 _OBJECTS = ("metadata", "values")
 #: The page of a count.
 _UNPAGED = Page(limit=0, sort_by="")
-#: What a handler may change of a run that is to be created.
-_RUN_MEMBERS = ("metadata", "multitask_strategy", "if_not_exists", "after_seconds")
-_KWARGS = (
-    "input", "command", "config", "context", "stream_mode", "interrupt_before", "interrupt_after",
-)  # fmt: skip
 
 
 def _closed(path: str, protect: Collection[str]) -> bool:
@@ -60,16 +55,32 @@ def open_paths(protect: Collection[str]) -> frozenset[str]:
     return frozenset(each for each in PUBLIC if not _closed(each, protect))
 
 
-def guard(authenticator: Authenticator, prefix: str, protect: Collection[str]) -> Middleware:
-    """Return the middleware that lets nobody in who is not known, but to public routes."""
+def door(
+    authenticator: Authenticator, prefix: str, protect: Collection[str]
+) -> Callable[[web.Request], Awaitable[None]]:
+    """Return what notes who makes a request, and lets nobody in who is not known.
+
+    Public routes ask nobody.
+    """
     public = {path for each in open_paths(protect) for path in (each, prefix + each)}
 
-    @web.middleware
-    async def authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def let_in(request: web.Request) -> None:
+        if PRINCIPAL in request:  # asked before the custom app
+            return
         # The route decides, not the path: an odd spelling of a path must not open anything.
         resource = request.match_info.route.resource
         if resource is None or resource.canonical not in public:
             request[PRINCIPAL] = await authenticator.authenticate(_incoming(request))
+
+    return let_in
+
+
+def guard(let_in: Callable[[web.Request], Awaitable[None]]) -> Middleware:
+    """Return the middleware that lets nobody in who is not known, but to public routes."""
+
+    @web.middleware
+    async def authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await let_in(request)
         return await handler(request)
 
     return authenticated
@@ -155,32 +166,10 @@ async def permit_run(
     """
     if request.app.get(AUTHENTICATOR) is None:
         return wanted, EVERYTHING
-    assistant_id = parse_uuid(wanted.assistant_id)
-    value = _run_value(thread_id, wanted)
-    scope = await permit(request, "threads", "create_run", value)
-    readable = scope
-    assistants = services_of(request).assistants
-    if assistant_id is not None and not assistants.is_system(assistant_id):
-        asked = {"assistant_id": assistant_id}
-        readable = await permit(request, "assistants", "read", asked)
-    members = {name: value[name] for name in _RUN_MEMBERS}
-    kwargs = {name: value["kwargs"][name] for name in _KWARGS}
-    members["metadata"] = {**members["metadata"], **stamp(scope)}
-    asker: dict[str, Any] = {"user": principal_of(request), "run_id": str(value["run_id"])}
-    return replace(wanted, **members, **kwargs, **asker, assistant_scope=readable), scope
-
-
-def _run_value(thread_id: str | None, wanted: RunRequest) -> dict[str, Any]:
-    """Return a run that is to be created as auth handlers see it."""
-    return {
-        "thread_id": thread_id,
-        "assistant_id": parse_uuid(wanted.assistant_id) or system_assistant_id(wanted.assistant_id),
-        "run_id": wanted.run_id or new_id(),
-        "status": "pending",
-        "metadata": dict(wanted.metadata),
-        "prevent_insert_if_inflight": wanted.multitask_strategy == "reject",
-        "multitask_strategy": wanted.multitask_strategy,
-        "if_not_exists": wanted.if_not_exists,
-        "after_seconds": wanted.after_seconds,
-        "kwargs": {name: getattr(wanted, name) for name in _KWARGS},
-    }
+    return await permitted_run(
+        lambda resource, action, value: permit(request, resource, action, value),
+        principal_of(request),
+        thread_id,
+        wanted,
+        is_system=services_of(request).assistants.is_system,
+    )

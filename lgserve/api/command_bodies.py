@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from lgserve.api.fields import Body, Limit, Object, RunId, Whole
+from lgserve.api.fields import Body, Limit, Object, RunId, WebhookUrl, Whole
 from lgserve.core.ids import canonical
 from lgserve.core.vocabulary import MultitaskStrategy
 
@@ -47,6 +47,7 @@ class RunStart(Body):
     config: _Members = Field(default_factory=dict)
     metadata: _Members = Field(default_factory=dict)
     multitask_strategy: MultitaskStrategy | None = None
+    webhook: WebhookUrl | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -22,6 +22,8 @@ from lgserve.api.command_bodies import (
 )
 from lgserve.api.fields import describe
 from lgserve.api.http import decode, json_response, read_raw, services_of, user_of, uuid_of
+from lgserve.api.run_headers import with_headers
+from lgserve.api.webhooks import admitted
 from lgserve.core.errors import CommandError, ForbiddenError, InvalidRequestError, LgserveError
 from lgserve.core.ids import parse_uuid
 from lgserve.core.models import Run
@@ -225,11 +227,19 @@ async def state_fork(call: Call) -> Object:
 
 async def _start(call: Call, body: Object) -> Run:
     """Create an ordinary run whose log is written for protocol v2."""
-    wanted, scope = await permit_run(call.request, call.thread_id, _run_request(call, body))
+    asked = await _admitted(call, _run_request(call, body))
+    wanted, scope = await permit_run(call.request, call.thread_id, asked)
     services = services_of(call.request)
     run = await services.runs.create(call.thread_id, wanted, scope)
     services.feeds.created(call.thread_id)
     return run
+
+
+async def _admitted(call: Call, wanted: RunRequest) -> RunRequest:
+    try:
+        return await admitted(call.request, wanted)
+    except InvalidRequestError as exc:
+        raise CommandError("invalid_argument", f"params.webhook: {exc.message}") from None
 
 
 def _run_request(call: Call, body: Object) -> RunRequest:
@@ -238,6 +248,7 @@ def _run_request(call: Call, body: Object) -> RunRequest:
     except ValidationError as exc:
         raise CommandError("invalid_argument", describe(exc, ("params",))) from None
     wanted = checked.to_request(call.request.headers.get("x-request-id"))
+    wanted = with_headers(call.request, wanted)
     return replace(
         wanted,
         stream_mode=_MODES,

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from aiohttp import hdrs, web
 
-from lgserve.api.keys import CorsPolicy
+from lgserve.api.keys import OWN_CORS, CorsPolicy
 
 _METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 #: Browsers send these without asking.
@@ -52,6 +52,8 @@ class Cors:
 
     async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
         """Add the headers a page of another origin needs to read an answer."""
+        if request.get(OWN_CORS):
+            return
         headers = response.headers
         if hdrs.VARY not in headers:
             headers[hdrs.VARY] = hdrs.ORIGIN
@@ -86,10 +88,14 @@ class Cors:
         pattern = self.policy.allow_origin_regex
         return re.compile(pattern) if pattern else None
 
-    def _allows(self, origin: str) -> bool:
-        if "*" in self.policy.allow_origins or origin in self.policy.allow_origins:
+    def names(self, origin: str) -> bool:
+        """Tell whether the policy names an origin; to let all of them in names none."""
+        if origin in self.policy.allow_origins:
             return True
         return self._origins is not None and self._origins.fullmatch(origin) is not None
+
+    def _allows(self, origin: str) -> bool:
+        return "*" in self.policy.allow_origins or self.names(origin)
 
     def _allowed_headers(self, request: web.Request) -> str:
         if "*" in self.policy.allow_headers:

@@ -178,6 +178,10 @@ CheckpointId = Annotated[
 ]
 
 
+#: Whether it may be called is decided later (`lgserve.services.webhooks`).
+WebhookUrl = Annotated[str, Field(min_length=1, max_length=65_536)]
+
+
 class _Config(TypedDict, total=False):
     __pydantic_config__ = ConfigDict(strict=True, extra="allow")  # type: ignore[misc]
 

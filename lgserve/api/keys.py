@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from aiohttp import web
 
+from lgserve.core.header_rules import HeaderRules
 from lgserve.core.ports import Authenticator
 from lgserve.core.principals import Principal
 
 if TYPE_CHECKING:
+    from lgserve.services.a2a import A2aService
+    from lgserve.services.a2a_agents import A2aAgents
     from lgserve.services.assistants import AssistantService
+    from lgserve.services.crons import CronService
     from lgserve.services.event_feed import EventFeeds
     from lgserve.services.introspection import IntrospectionService
     from lgserve.services.runs import RunService
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from lgserve.services.thread_state import ThreadStateService
     from lgserve.services.thread_streams import ThreadStreamService
     from lgserve.services.threads import ThreadService
+    from lgserve.services.webhooks import WebhookService
 
 
 class CorsPolicy(Protocol):
@@ -59,8 +64,18 @@ class ApiOptions:
     disabled: frozenset[str] = frozenset()
     #: Routes that are public by default and shall not be.
     protect: tuple[str, ...] = ()
+    #: Where clients reach this server, its prefix left out; None: where they have called it.
+    public_url: str | None = None
+    #: Addresses and networks of proxies whose word on that is taken; `*` is all.
+    trusted_proxies: tuple[str, ...] = ()
+    #: The assistant whose agent card is shown to who names none.
+    default_agent: str | None = None
     #: What `/openapi.json` says besides: the config's `auth.openapi`.
     openapi: Mapping[str, Any] = field(default_factory=dict)
+    #: Headers of a request that its runs find in their `configurable`.
+    configurable_headers: HeaderRules = field(default_factory=HeaderRules)
+    #: Headers of a request that its record shows.
+    logging_headers: HeaderRules = field(default_factory=HeaderRules)
 
 
 class _LoadError(Protocol):
@@ -94,9 +109,13 @@ class ServerFacts:
         #: Whether a feature that is no group of routes is on and works, asked at each `/info`; one
         #: that is not named is off. A feature that has routes of its own too needs both.
         self.features: dict[str, Callable[[], bool]] = {}
+        #: How runs can be watched from outside.
+        self.tracing: Callable[[], Mapping[str, Any]] = lambda: {"otel": False, "callbacks": []}
         #: None where there is no database to tell of.
         self.statistics: StatisticsService | None = None
         self.active_runs: Callable[[], int] = int
+        #: Tells by its headers whether a request need not wait for the server to be ready.
+        self.lets_in: Callable[[Mapping[str, str]], bool] = lambda _: False
         #: The graphs that are served.
         self.graph_ids: tuple[str, ...] = ()
         #: By graph id, those that did not load: message, frames, text, hint.
@@ -132,6 +151,10 @@ class Services:
     threads: ThreadService
     state: ThreadStateService
     runs: RunService
+    webhooks: WebhookService
+    agents: A2aAgents
+    a2a: A2aService
+    crons: CronService
     thread_streams: ThreadStreamService
     store: StoreService
     feeds: EventFeeds
@@ -145,3 +168,5 @@ OPTIONS = web.AppKey("options", ApiOptions)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 #: Who calls: of each request but those to public routes.
 PRINCIPAL = web.RequestKey("principal", Principal)
+#: The project's own app says itself which web pages may read the answer.
+OWN_CORS = web.RequestKey("own_cors", bool)

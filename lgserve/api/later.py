@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
 from lgserve.api.http import json_response
 
-_MISSING = {
-    "crons": (
-        ("POST", "/threads/{thread_id}/runs/crons"),
-        ("POST", "/runs/crons"),
-        ("POST", "/runs/crons/search"),
-        ("POST", "/runs/crons/count"),
-        ("GET", "/runs/crons/{cron_id}"),
-        ("PATCH", "/runs/crons/{cron_id}"),
-        ("DELETE", "/runs/crons/{cron_id}"),
-    ),
-    "A2A": (("POST", "/a2a/{assistant_id}"),),
-    "MCP": (("POST", "/mcp"), ("POST", "/mcp/")),
-}
+_MISSING: Mapping[str, tuple[tuple[str, str], ...]] = {}
 
 
 def routes() -> list[web.RouteDef]:

@@ -131,7 +131,7 @@ async def _until_ready(request: web.Request) -> None:
     if facts.ready or request.match_info.http_exception is not None:
         return
     path = request.path.removeprefix(request.app[OPTIONS].mount_prefix)
-    if path in _ALWAYS or path.startswith("/docs/"):
+    if path in _ALWAYS or path.startswith("/docs/") or facts.lets_in(request.headers):
         return
     try:
         async with asyncio.timeout(_LOAD_SECONDS):
@@ -189,10 +189,12 @@ async def access_log(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 def _record(request: web.Request, status: int, started: float) -> dict[str, Any]:
+    shown = request.app[OPTIONS].logging_headers.chosen(request.headers)
     return {
         "method": request.method,
         "path": request.path,
         "status": status,
         "seconds": round(time.perf_counter() - started, 6),
         "client": request.remote,
+        **({"req_header": shown} if shown else {}),
     }

@@ -16,6 +16,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from lgserve import __version__, jsonio
 from lgserve.api import later
+from lgserve.api.cron_shapes import Cron
+from lgserve.api.custom_openapi import with_app
 from lgserve.api.operations import OPERATIONS, TAGS, Answer, Operation, Route
 from lgserve.api.parameters import HEADERS, IN_PATHS, PARAMETERS
 from lgserve.api.shapes import Assistant, ErrorResponse, Run, Thread, ThreadState
@@ -49,15 +51,19 @@ _NAMES: Mapping[str, str] = {
     "CancelOne": "RunCancel",
     "RunCreate": "RunCreateStateful",
     "CancelMany": "RunsCancel",
+    "CronSearchBody": "CronSearch",
+    "CronCountBody": "CronCountRequest",
     "StorePutBody": "StorePutRequest",
     "StoreDeleteBody": "StoreDeleteRequest",
     "StoreSearchBody": "StoreSearchRequest",
     "StoreNamespacesBody": "StoreListNamespacesRequest",
 }
 #: What `select` can leave members out of.
-_SELECTABLE = (Assistant, Thread, Run, ThreadState)
-#: Routes that are served and not described: the parts of the page of `/docs`.
-UNLISTED: frozenset[Route] = frozenset({("GET", "/docs/{asset}")})
+_SELECTABLE = (Assistant, Thread, Run, ThreadState, Cron)
+#: Routes that are served and not described: the parts of the page of `/docs`, second names.
+UNLISTED: frozenset[Route] = frozenset(
+    {("GET", "/docs/{asset}"), ("POST", "/mcp"), ("GET", "/mcp"), ("DELETE", "/mcp")}
+)
 
 #: The errors by status: a name, and what it means.
 _ERRORS: Mapping[int, tuple[str, str]] = {
@@ -98,6 +104,9 @@ class Described:
     public: frozenset[str] = frozenset()
     #: What the config's `auth.openapi` adds.
     added: Mapping[str, Any] = field(default_factory=dict)
+    #: What the project's own app says of its routes, and whether everybody may call them.
+    custom: Mapping[str, Any] = field(default_factory=dict)
+    custom_is_open: bool = True
 
 
 class _Generator(GenerateJsonSchema):
@@ -147,6 +156,7 @@ def document(about: Described) -> Json:
             "securitySchemes": dict(_SCHEMES.get(about.auth, {})),
         },
     }
+    with_app(found, about.custom, is_open=about.custom_is_open)
     return jsonio.dumps(_merged(found, about.added))
 
 

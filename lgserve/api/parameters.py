@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from lgserve.api.http import LARGEST
 from lgserve.core.vocabulary import CancelAction, RunStatus, StreamMode
+from lgserve.core.webhooks import DeliveryStatus
 
 Schema = dict[str, Any]
 
@@ -65,7 +66,9 @@ IN_PATHS: Mapping[str, Schema] = {
         {"type": "string", "minLength": 1},
     ),
     "thread_id": _path("thread_id", "The id of the thread.", _UUID),
+    "webhook_id": _path("webhook_id", "The id of the delivery.", _UUID),
     "run_id": _path("run_id", "The id of the run.", _UUID),
+    "cron_id": _path("cron_id", "The id of the cron.", _UUID),
     "checkpoint_id": _path("checkpoint_id", "The id of the checkpoint.", _UUID),
     "namespace": _path(
         "namespace", "The subgraph: the names of the nodes that lead to it, with `|` between them.",
@@ -75,6 +78,11 @@ IN_PATHS: Mapping[str, Schema] = {
 
 #: Parameters of queries and headers.
 PARAMETERS: Mapping[str, Schema] = {
+    "A2A-Version": _header("A2A-Version", "The version that the client speaks: 1.0 or 0.3."),
+    "agent": _query(
+        "assistant_id", "The assistant: its id, or the id of a graph. Not needed if there is one.",
+        {"type": "string"},
+    ),
     "action": _query(
         "action", "`rollback` also deletes the run and its checkpoints.",
         _one_of(CancelAction, default="interrupt"),
@@ -87,6 +95,7 @@ PARAMETERS: Mapping[str, Schema] = {
     "delete_threads": _query(
         "delete_threads", "Delete the threads of the assistant as well.", _FLAG
     ),
+    "firing_limit": _query("limit", "How many firings to show.", _whole(1, 1000, default=10)),
     "format": _query(
         "format", "The form of the figures.",
         {"type": "string", "enum": ["prometheus", "json"], "default": "prometheus"},
@@ -165,6 +174,10 @@ PARAMETERS: Mapping[str, Schema] = {
     "subgraphs": _query("subgraphs", "Show the states of subgraphs as well.", _FLAG),
     "suffix_labels": _query("suffix", "Only namespaces that end so.", _TEXTS),
     "wait": _query("wait", "Answer when the run has ended.", _FLAG),
+    "webhook_limit": _query("limit", "How many to show.", _whole(1, 1000, default=10)),
+    "webhook_run": _query("run_id", "Only of this run.", _UUID),
+    "webhook_status": _query("status", "Only with this status.", _one_of(DeliveryStatus)),
+    "webhook_thread": _query("thread_id", "Only of runs of this thread.", _UUID),
     "xray": _query(
         "xray", "Draw subgraphs too: all, or down to this depth.",
         {"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 1, "maximum": 1000}]},

@@ -21,7 +21,6 @@ from lgserve.api.fields import (
     Config,
     Given,
     Nodes,
-    NotYet,
     Number,
     Object,
     RunId,
@@ -29,6 +28,7 @@ from lgserve.api.fields import (
     StreamModes,
     Texts,
     ThreadId,
+    WebhookUrl,
     checkpoint_reference,
     no_config,
 )
@@ -138,7 +138,8 @@ class RunCreate(Body):
     durability: Given[Durability] = None
     #: Deprecated: False is durability `exit`.
     checkpoint_during: Given[bool] = None
-    webhook: NotYet = None
+    #: Told of the run's end.
+    webhook: Given[WebhookUrl] = None
     #: Fail if the command answers no interrupt that waits for an answer.
     strict_resume: bool | None = None
     #: The id it gets; left out, the server chooses one.
@@ -174,6 +175,7 @@ class RunCreate(Body):
             or ("exit" if self.checkpoint_during is False else "async"),
             "strict_resume": bool(self.strict_resume),
             "run_id": self.run_id,
+            "webhook": self.webhook,
             "feedback_keys": None if self.feedback_keys is None else tuple(self.feedback_keys),
         }
 

@@ -33,8 +33,10 @@ from lgserve.api.run_answers import (
     stream,
     wants_end,
 )
+from lgserve.api.run_headers import with_headers
 from lgserve.api.sse import position
 from lgserve.api.views import run_list_view, run_view
+from lgserve.api.webhooks import admitted
 from lgserve.core.errors import InvalidRequestError
 from lgserve.core.models import Page, Run, Scope
 from lgserve.services.idempotency import AnsweredBeforeError
@@ -126,7 +128,8 @@ async def create_many(request: web.Request) -> web.StreamResponse:
     wanted = []
     for index, body in enumerate(bodies):
         try:
-            asked = body.to_request(request_id)
+            asked = with_headers(request, body.to_request(request_id))
+            asked = await admitted(request, asked)
         except InvalidRequestError as exc:
             raise InvalidRequestError(f"[{index}]: {exc.message}") from None
         wanted.append(await permit_run(request, None, asked))
@@ -260,7 +263,8 @@ async def _permit_cancel(
 async def _run_request(request: web.Request) -> tuple[RunRequest, Scope]:
     model = RunCreate if "thread_id" in request.match_info else RunCreateStateless
     body = await read_body(request, model)
-    wanted = body.to_request(request.headers.get("x-request-id"))
+    wanted = with_headers(request, body.to_request(request.headers.get("x-request-id")))
+    wanted = await admitted(request, wanted)
     return await permit_run(request, _thread_id(request), wanted)
 
 

@@ -36,7 +36,7 @@ _BY_ROUTE = {
     "metrics": "/metrics",
 }
 #: Capabilities that some part must vouch for, whatever routes there are.
-_VOUCHED = ("auth", "resumable_streams", "semantic_search", "webhooks")
+_VOUCHED = ("auth", "resumable_streams", "semantic_search", "tracing", "webhooks")
 
 _CAPABILITIES = web.AppKey("capabilities", dict[str, bool])
 
@@ -94,6 +94,7 @@ async def info(request: web.Request) -> web.Response:
             "capabilities": capabilities,
             "auth": facts.auth,
             "tiers": facts.tiers,
+            "tracing": facts.tracing(),
             "graphs": facts.graph_ids,
             "graph_errors": await _graph_errors(request, facts),
             **await _figures(facts),

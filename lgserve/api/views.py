@@ -1,6 +1,6 @@
 """How assistants, threads and runs look on the wire: the reference's members in its order.
 
-JSON columns are copied as they stand in the database, never parsed.
+JSON columns are copied as they stand in the database, not parsed, unless one may hold a password.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from lgserve import jsonio
 from lgserve.core.errors import InvalidRequestError
 from lgserve.core.models import Assistant, Json, Run, Thread, ThreadSpace
+from lgserve.core.webhooks import may_hold_password, without_password
 from lgserve.services.results import end_reason
 
 Row = dict[str, Any]
@@ -124,13 +125,17 @@ def run_view(run: Run) -> Row:
         "assistant_id": run.assistant_id,
         "metadata": run.metadata,
         "status": run.status,
-        "kwargs": run.kwargs,
+        "kwargs": _shown(run.kwargs),
         "multitask_strategy": run.multitask_strategy,
         "created_at": run.created_at,
         "updated_at": run.updated_at,
         "langsmith_session_name": None,
         "cancel_reason": end_reason(run),
     }
+
+
+def _shown(kwargs: Json) -> Any:
+    return without_password(jsonio.loads(kwargs)) if may_hold_password(kwargs) else kwargs
 
 
 _RUN_FIELDS = (

@@ -74,6 +74,10 @@ class ApiClient:
         """PUT a resource."""
         return self._send_json("PUT", path, body, None)
 
+    def patch(self, path: str, body: Any) -> Any:
+        """PATCH a resource."""
+        return self._send_json("PATCH", path, body, None)
+
     def delete(self, path: str, body: Any = None) -> Any:
         """DELETE a resource."""
         return self._send_json("DELETE", path, body, None)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import types
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lgserve.project_config import BLOCK_KEYS, IGNORED_KEYS
-from lgserve.settings import Cors, Settings
-from lgserve.settings_schema import SPECS
+from lgserve.settings import Settings
+from lgserve.settings_schema import NESTED, SPECS
 
 _TEXT = {"type": "string"}
 _TEXTS = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}
@@ -48,6 +48,22 @@ _AUTH = {
         "audience": _TEXTS,
         "leeway": _DURATION,
         "owner_claim": _TEXT,
+    },
+    "additionalProperties": False,
+}
+_WEBHOOKS = {
+    "type": "object",
+    "description": "How webhooks are signed, and how long they are tried.",
+    "properties": {
+        "secret": {
+            "description": "whsec_ and a key in base64; several while receivers change over.",
+            **_TEXTS,
+        },
+        "secret_env": _TEXT,
+        "timeout": _DURATION,
+        "retry_for": _DURATION,
+        "keep": _DURATION,
+        "allow_loopback": {"type": "boolean"},
     },
     "additionalProperties": False,
 }
@@ -94,9 +110,10 @@ def config_schema() -> dict[str, Any]:
 
 def _settings() -> dict[str, Any]:
     """Return the schema of the key `lgserve`: a property for each setting."""
-    properties: dict[str, Any] = {"auth": _AUTH}
-    cors: dict[str, Any] = {}
-    hints = {(): get_type_hints(Settings), ("cors",): get_type_hints(Cors)}
+    properties: dict[str, Any] = {"auth": _AUTH, "webhooks": _WEBHOOKS}
+    nested: dict[str, dict[str, Any]] = {name: {} for name in NESTED}
+    hints: dict[tuple[str, ...], dict[str, Any]] = {(): get_type_hints(Settings)}
+    hints |= {(name,): get_type_hints(kind) for name, kind in NESTED.items()}
     for spec in SPECS:
         *parents, name = spec.keys
         schema = {
@@ -104,13 +121,14 @@ def _settings() -> dict[str, Any]:
             "description": spec.about,
             "default": _plain(spec.default),
         }
-        (cors if parents else properties)[name] = schema
-    properties["cors"] = {
-        "type": "object",
-        "description": "Which web pages of other origins may call the API.",
-        "properties": cors,
-        "additionalProperties": False,
-    }
+        (nested[parents[0]] if parents else properties)[name] = schema
+    for name, kind in NESTED.items():
+        properties[name] = {
+            "type": "object",
+            "description": kind.__doc__,
+            "properties": nested[name],
+            "additionalProperties": False,
+        }
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
@@ -124,9 +142,10 @@ def _of_type(hint: Any, name: str) -> dict[str, Any]:
         return dict(_DURATION)
     if hint is int:  # sizes may be written as 100MB, and everything in quotes
         return {"type": ["integer", "string"]} if name.endswith("_bytes") else {"type": "integer"}
-    if hint is bool:
-        return {"type": "boolean"}
-    return dict(_TEXT) if hint in (str, Path) else {}
+    if get_origin(hint) is Literal:
+        return {"type": "string", "enum": list(get_args(hint))}
+    plain = {bool: {"type": "boolean"}, str: _TEXT, Path: _TEXT}
+    return dict(plain.get(hint, {}))
 
 
 def _plain(default: object) -> Any:

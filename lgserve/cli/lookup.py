@@ -54,6 +54,13 @@ def search_assistants(
     yield from _search(client, "/assistants/search", body, offset, limit)
 
 
+def search_crons(
+    client: ApiClient, body: Mapping[str, Any], *, offset: int = 0, limit: int | None = None
+) -> Iterator[Row]:
+    """Yield crons page by page; without a limit, all of them."""
+    yield from _search(client, "/runs/crons/search", body, offset, limit)
+
+
 def _search(
     client: ApiClient, path: str, body: Mapping[str, Any], offset: int, limit: int | None
 ) -> Iterator[Row]:
@@ -131,6 +138,51 @@ def find_assistant(client: ApiClient, text: str) -> Row:
         named = [row for row in rows if row["assistant_id"].startswith(text.lower())]
     found = {row["assistant_id"]: row for row in named}
     return found[_only(list(found), text, "assistant")]
+
+
+def find_assistant_id(client: ApiClient, text: str) -> str:
+    """Return the id of the one assistant that is named; a whole id is taken as it is."""
+    return _whole_id(text) or str(find_assistant(client, text)["assistant_id"])
+
+
+def find_cron(client: ApiClient, text: str) -> Row:
+    """Return the one cron whose id starts with `text`."""
+    return dict(client.get(f"/runs/crons/{find_cron_id(client, text)}"))
+
+
+def find_cron_id(client: ApiClient, text: str) -> str:
+    """Return the id of the one cron whose id starts with `text`."""
+    if whole := _whole_id(text):
+        return whole
+    prefix = _prefix(text, "cron")
+    rows = search_crons(client, {"select": ["cron_id"]}, limit=_PREFIX_THREADS)
+    found = [row["cron_id"] for row in rows if row["cron_id"].startswith(prefix)]
+    return _only(found, text, "cron")
+
+
+def list_webhooks(
+    client: ApiClient, query: Mapping[str, Any], *, offset: int = 0, limit: int | None = None
+) -> Iterator[Row]:
+    """Yield deliveries of webhooks page by page, newest first; without a limit, all of them."""
+    left = limit
+    while left is None or left > 0:
+        size = _PAGE if left is None else min(left, _PAGE)
+        page = client.get("/webhooks", {**query, "limit": size, "offset": offset})
+        yield from page
+        if len(page) < size:
+            return
+        offset += size
+        left = None if left is None else left - size
+
+
+def find_webhook_id(client: ApiClient, text: str) -> str:
+    """Return the id of the one delivery whose id starts with `text`."""
+    if whole := _whole_id(text):
+        return whole
+    prefix = _prefix(text, "webhook")
+    rows = list_webhooks(client, {}, limit=_PREFIX_THREADS)
+    found = [row["webhook_id"] for row in rows if row["webhook_id"].startswith(prefix)]
+    return _only(found, text, "webhook")
 
 
 def _is_made_by_server(assistant: Row) -> bool:

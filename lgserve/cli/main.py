@@ -34,6 +34,10 @@ app = new_app(
             f"{_COMMANDS}.threads", "Threads: their states and histories.", ("thread",)
         ),
         "runs": Entry(f"{_COMMANDS}.runs", "Runs: start, follow and cancel them.", ("run",)),
+        "crons": Entry(f"{_COMMANDS}.crons", "Crons: runs that recur by a schedule.", ("cron",)),
+        "webhooks": Entry(
+            f"{_COMMANDS}.webhooks", "Webhooks: what was delivered, and a receiver.", ("webhook",)
+        ),
         "assistants": Entry(f"{_COMMANDS}.assistants", "Assistants of a server.", ("assistant",)),
         "store": Entry(f"{_COMMANDS}.store", "Items that graphs and people keep."),
         "auth": Entry(f"{_COMMANDS}.auth", "API keys: make, list and revoke them."),

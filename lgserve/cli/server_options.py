@@ -39,6 +39,9 @@ def server_options(
         int | None,
         typer.Option("--port", "-p", min=0, max=65535, help="Port; 0 takes a free one. [2024]"),
     ] = None,
+    public_url: Annotated[
+        str | None, typer.Option("--public-url", help="Address clients reach the server at.")
+    ] = None,
     data: Annotated[
         str | None, typer.Option("--data", help="Folder of the database, or :memory:.")
     ] = None,
@@ -81,6 +84,7 @@ def server_options(
             config=config,
             host=host,
             port=port,
+            public_url=public_url,
             data=data,
             fresh=fresh or None,
             n_jobs_per_worker=n_jobs_per_worker,

@@ -61,7 +61,7 @@ def settle_output(
 ) -> Output:
     """Return how to write, by what the options and the environment say."""
     return Output(
-        format=output or _default_format(environment),
+        format=output or default_format(environment),
         fields=tuple(name.strip() for name in (fields or "").split(",") if name.strip()),
         color=environment.wants_color(color, sys.stdout),
         terminal=sys.stdout.isatty(),
@@ -70,7 +70,7 @@ def settle_output(
     )
 
 
-def _default_format(environment: ClientEnvironment) -> Format:
+def default_format(environment: ClientEnvironment) -> Format:
     """Return the format to write in when no flag names one."""
     if environment.output is None:
         return "table"

@@ -12,6 +12,7 @@
     │   └── UnknownInterruptError   409   an answer to nothing that waits for one
     ├── PayloadTooLargeError        413
     ├── CommandError                400   a command of protocol v2 that cannot be carried out
+    ├── A2aError                    400   an A2A call that cannot be carried out
     ├── UnavailableError            503   starting or stopping; try later
     ├── GraphLoadError              500   the user's graph cannot be imported or built
     ├── StorageError                500   the database refused
@@ -111,6 +112,21 @@ class CommandError(LgserveError):
         super().__init__(message)
         #: A word of protocol v2, as `no_such_interrupt`.
         self.code = code
+
+
+class A2aError(LgserveError):
+    """The call cannot be carried out."""
+
+    status = 400
+
+    def __init__(self, code: int, message: str, *, field: str | None = None, **about: str) -> None:
+        super().__init__(message)
+        #: Of JSON-RPC, as A2A numbers them.
+        self.code = code
+        #: The parameter that is wrong.
+        self.field = field
+        #: What the error is about: ids and the like.
+        self.about = about
 
 
 class UnavailableError(LgserveError):

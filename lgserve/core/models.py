@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from lgserve.core.vocabulary import (
         CancelAction,
+        FiringOutcome,
         MultitaskStrategy,
+        OnCompletion,
         RunStatus,
         SortOrder,
         ThreadStatus,
@@ -218,6 +220,8 @@ class RunResult:
     status: RunStatus | Literal["deleted"]
     #: Why it ended before its graph did: `timeout`, or the reason of its cancel.
     reason: str | None = None
+    #: Whether its graph stopped half-way to ask: `__interrupt__` in the body is the server's word.
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,3 +281,64 @@ class AssistantFilter:
     graph_id: str | None = None
     #: Part of the name, whatever its case.
     name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cron:
+    """Runs that recur: of an assistant, on a thread or each on a new one, by a schedule."""
+
+    cron_id: str
+    assistant_id: str
+    #: None: each firing makes a thread.
+    thread_id: str | None
+    #: The identity of who created it; empty on a server that does not ask who calls.
+    user_id: str
+    schedule: str
+    #: An IANA name; None is UTC.
+    timezone: str | None
+    #: The run that is created at each firing, as it was asked for.
+    payload: Json
+    metadata: Json
+    #: What happens to a thread that a firing made; None for a cron that has a thread.
+    on_run_completed: OnCompletion | None
+    enabled: bool
+    #: As it was given.
+    end_time: str | None
+    #: The moment that `end_time` means: the last at which it fires.
+    ends_at: str | None
+    #: None: it does not fire any more.
+    next_run_date: str | None
+    created_at: str
+    updated_at: str
+    #: What may be shown of the user as whom its runs are created; None: nobody was asked.
+    user: Json | None = field(default=None, repr=False)
+
+
+#: Firings of a cron that are remembered.
+FIRINGS_KEPT = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CronFiring:
+    """What became of a moment at which a cron was due, or at which somebody fired it."""
+
+    due_at: str
+    outcome: FiringOutcome
+    fired_at: str
+    manual: bool = False
+    run_id: str | None = None
+    thread_id: str | None = None
+    #: `{"error", "message"}`: why there is no run.
+    error: Json | None = None
+    #: Known of what is stored, while there is the run.
+    run_status: RunStatus | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CronFilter:
+    """Which crons: each given member must hold."""
+
+    assistant_id: str | None = None
+    thread_id: str | None = None
+    enabled: bool | None = None
+    metadata: Mapping[str, Any] | None = None

@@ -13,13 +13,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from lgserve.core.a2a import A2aPush, A2aTask, A2aTaskFilter, A2aTurn
 from lgserve.core.models import (
     Answered,
     Assistant,
     AssistantFilter,
+    Cron,
+    CronFilter,
+    CronFiring,
     Json,
     Page,
     RequestKey,
@@ -39,6 +43,12 @@ from lgserve.core.models import (
 )
 from lgserve.core.principals import Action, ApiKey, IncomingRequest, Principal, Resource
 from lgserve.core.vocabulary import CancelAction, RunStatus, TtlStrategy
+from lgserve.core.webhooks import (
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookFilter,
+    WebhookMessage,
+)
 
 T = TypeVar("T")
 
@@ -397,6 +407,205 @@ class RunRequests(Protocol):
         ...
 
 
+class Crons(Protocol):
+    """Runs that recur, and what became of their firings.
+
+    A cron whose thread is deleted is gone with it; so is one whose thread has expired.
+    """
+
+    def find(self, cron_id: str, scope: Scope) -> Cron | None:
+        """Return the cron, or None if there is none in the scope."""
+        ...
+
+    def insert(self, cron: Cron) -> None:
+        """Add a cron."""
+        ...
+
+    def update(self, cron: Cron) -> None:
+        """Make the cron stand as given."""
+        ...
+
+    def delete(self, cron_id: str) -> None:
+        """Remove the cron and its history; runs that it created go on."""
+        ...
+
+    def delete_of_assistant(self, assistant_id: str) -> None:
+        """Remove the crons of an assistant as `delete` does."""
+        ...
+
+    def search(self, where: CronFilter, page: Page, scope: Scope) -> list[Cron]:
+        """Return a page of matching crons; what has no `next_run_date` or the like sorts last."""
+        ...
+
+    def count(self, where: CronFilter, scope: Scope) -> int:
+        """Return how many crons match."""
+        ...
+
+    def due(self, now: str, limit: int, without: Sequence[str] = ()) -> list[Cron]:
+        """Return enabled crons whose `next_run_date` has come, the longest due first."""
+        ...
+
+    def next_due(self, without: Sequence[str] = ()) -> datetime | None:
+        """Return when an enabled cron is due next, None if none is."""
+        ...
+
+    def advance(self, cron: Cron, following: str | None) -> bool:
+        """Move `next_run_date` on from where it stands in `cron`, which is enabled.
+
+        False, and nothing done, if the cron was fired or changed meanwhile. So of any number of
+        schedulers one gets True for a moment. `updated_at` stays: nobody has changed the cron.
+        """
+        ...
+
+    def add_firing(self, cron_id: str, firing: CronFiring) -> bool:
+        """Note what became of a moment; False, and nothing done, if that is known already.
+
+        Of each cron the newest are kept (`FIRINGS_KEPT`).
+        """
+        ...
+
+    def firings(self, cron_id: str, limit: int, offset: int) -> list[CronFiring]:
+        """Return what became of a cron's firings, newest first."""
+        ...
+
+    def count_firings(self, cron_id: str) -> int:
+        """Return how many of them are known."""
+        ...
+
+
+class Webhooks(Protocol):
+    """The outbox: what is to be delivered, and what became of it.
+
+    What is claimed and not recorded is due again when its lease is over: its owner died.
+    """
+
+    def run_ended(self, run: Run, end: Settlement) -> None:
+        """Add what the run's webhook is to be told, if it has one."""
+        ...
+
+    def add(self, message: WebhookMessage) -> None:
+        """Add what is to be delivered, from now on."""
+        ...
+
+    def find(self, webhook_id: str, scope: Scope) -> WebhookDelivery | None:
+        """Return the delivery, or None if there is none in the scope."""
+        ...
+
+    def search(self, wanted: WebhookFilter, page: Page, scope: Scope) -> list[WebhookDelivery]:
+        """Return a page of matching deliveries by their creation; their payloads are `{}`."""
+        ...
+
+    def count(self, wanted: WebhookFilter, scope: Scope) -> int:
+        """Return how many match."""
+        ...
+
+    def attempts(self, webhook_id: str) -> list[WebhookAttempt]:
+        """Return the latest tries of a delivery, oldest first."""
+        ...
+
+    def claim(
+        self, owner: str, limit: int, per_origin: int, busy: Mapping[str, int], lease: timedelta
+    ) -> list[WebhookDelivery]:
+        """Claim what is due, `limit` in all; of an origin `per_origin`, what is `busy` included.
+
+        Claiming counts a try. Origins take turns: the one whose oldest waits longest is first.
+        """
+        ...
+
+    def next_due(self, without: Mapping[str, int]) -> datetime | None:
+        """Return when something is due next, of other origins than these; None: nothing is."""
+        ...
+
+    def release(self, webhook_id: str, owner: str) -> None:
+        """Give back what was claimed and not tried to its end; it is due at once."""
+        ...
+
+    def release_all_except(self, owner: str) -> int:
+        """Give back what others than `owner` have claimed; return how much."""
+        ...
+
+    def record(
+        self,
+        webhook_id: str,
+        owner: str,
+        attempt: WebhookAttempt,
+        *,
+        delivered: bool,
+        again_at: str | None,
+    ) -> None:
+        """Note how a try of `owner` went: delivered, to be tried again, or given up."""
+        ...
+
+    def redeliver(self, webhook_id: str) -> None:
+        """Have it tried now, and for as long as a new one; one that is under way goes on."""
+        ...
+
+    def delete_before(self, moment: str) -> int:
+        """Remove deliveries that ended before the moment; return how many."""
+        ...
+
+
+class HearsOfEnds(Protocol):
+    """What writes something of its own when a run ends, in the same transaction."""
+
+    def run_ended(self, run: Run, end: Settlement) -> None:
+        """Hear of a run's end, before the run and its thread may go."""
+        ...
+
+
+class A2aTasks(Protocol):
+    """Tasks of A2A: runs that belong together, what clients said, and who is told."""
+
+    def find(self, thread_id: str, first_run_id: str, scope: Scope) -> A2aTask | None:
+        """Return the task, or the run that can be seen as one; None if there is none in the scope.
+
+        A run that was not asked for over A2A is a task with one turn, of which nothing is stored.
+        """
+        ...
+
+    def adopt(self, task: A2aTask) -> None:
+        """Store a run that can be seen as a task as one, if it is not stored yet."""
+        ...
+
+    def insert(self, task: A2aTask, turn: A2aTurn) -> None:
+        """Add a task with its first turn; its run must be there."""
+        ...
+
+    def add_turn(self, turn: A2aTurn) -> None:
+        """Add a turn to a task; its run must be there."""
+        ...
+
+    def turns(self, task: A2aTask) -> list[A2aTurn]:
+        """Return the turns of all tasks of its thread, up to its own latest one, oldest first."""
+        ...
+
+    def search(
+        self, assistant_id: str, where: A2aTaskFilter, limit: int, scope: Scope
+    ) -> list[A2aTask]:
+        """Return matching tasks, the latest to change first."""
+        ...
+
+    def count(self, assistant_id: str, where: A2aTaskFilter, scope: Scope) -> int:
+        """Return how many match, wherever they stand in the list."""
+        ...
+
+    def give_up(self, task: A2aTask) -> None:
+        """End a task that waits for an answer; who is to be told of that is told."""
+        ...
+
+    def put_push(self, first_run_id: str, push: A2aPush) -> None:
+        """Add somebody who is told of a task, in the place of who has this name."""
+        ...
+
+    def pushes(self, first_run_id: str) -> list[A2aPush]:
+        """Return who is told of a task."""
+        ...
+
+    def delete_push(self, first_run_id: str, config_id: str) -> None:
+        """Tell somebody no more; nothing happens if nobody has this name."""
+        ...
+
+
 class Statistics(Protocol):
     """How much there is: figures over all owners, without a trace of any row."""
 
@@ -442,6 +651,12 @@ class Transaction(Protocol):
     def events(self) -> RunEvents: ...  # noqa: D102
     @property
     def requests(self) -> RunRequests: ...  # noqa: D102
+    @property
+    def crons(self) -> Crons: ...  # noqa: D102
+    @property
+    def webhooks(self) -> Webhooks: ...  # noqa: D102
+    @property
+    def a2a(self) -> A2aTasks: ...  # noqa: D102
     @property
     def api_keys(self) -> ApiKeys: ...  # noqa: D102
     @property
@@ -642,6 +857,22 @@ class Worker(Protocol):
         ...
 
 
+class WebhookAlarm(Protocol):
+    """What delivers webhooks from this process."""
+
+    def webhooks_due(self) -> None:
+        """Hear that something may be due: it only hurries, the table decides; from any thread."""
+        ...
+
+
+class CronAlarm(Protocol):
+    """What waits for the next cron to be due in this process."""
+
+    def crons_changed(self) -> None:
+        """Hear that a cron may be due earlier than it was: it only hurries, the table decides."""
+        ...
+
+
 class Graphs(Protocol):
     """The project's graphs; every method runs on the user loop."""
 
@@ -726,7 +957,12 @@ class RunSaver(Protocol):
 
 
 class Checkpointers(Protocol):
-    """Makes savers over the server's database."""
+    """Makes savers over the server's database, or hands out the project's own."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the server's database does not know which checkpoints there are."""
+        ...
 
     def for_run(self, run_id: str, *, wait: bool) -> RunSaver:
         """Return a saver for a run; with `wait` each write is durable when it returns."""

@@ -27,6 +27,9 @@ IfExists = Literal["raise", "do_nothing"]
 IfNotExists = Literal["reject", "create"]
 SortOrder = Literal["asc", "desc"]
 TtlStrategy = Literal["delete", "keep_latest"]
+#: What becomes of the firings of a cron that nobody was there for.
+MissedPolicy = Literal["skip", "one", "all"]
+FiringOutcome = Literal["fired", "failed", "missed"]
 
 #: The version of the reference server whose API this is; clients decide by it what to use.
 API_LEVEL = "0.16.7"

@@ -45,7 +45,8 @@ def settlement(execution: Execution, outcome: Outcome, reason: str | None) -> Se
     return Settlement(
         status=status,
         error=error,
-        values=outcome.values,
+        # A temporary run leaves nothing but this for its webhook to tell.
+        values=outcome.body if execution.run.temporary and error is None else outcome.values,
         interrupts=outcome.interrupts,
         has_next=outcome.has_next,
         checkpoint_id=(saver and saver.checkpoint_id) or outcome.checkpoint_id,
@@ -61,4 +62,6 @@ def result_of(end: Settlement, outcome: Outcome, ended: Run | None) -> RunResult
         return gone_result(reason)
     if end.error is not None:
         return error_result(end.error, end.status, reason)
-    return RunResult(body=outcome.body, status=end.status, reason=reason)
+    return RunResult(
+        body=outcome.body, status=end.status, reason=reason, interrupted=outcome.interrupted
+    )

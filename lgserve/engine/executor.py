@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from langgraph.errors import GraphDrained
@@ -80,6 +80,33 @@ class Outcome:
     checkpoint_id: str | None = None
     #: It was not begun: the thread stays as it was.
     refused: bool = False
+    #: The graph stopped half-way to ask something.
+    interrupted: bool = False
+
+
+class RunWatch(Protocol):
+    """What watches one run."""
+
+    @property
+    def handlers(self) -> Sequence[Any]: ...  # noqa: D102 - LangChain's callback handlers
+    def ended(self, outcome: Outcome) -> None: ...  # noqa: D102 - the name says it
+
+
+class _Unwatched:
+    """Watches nothing."""
+
+    handlers: Sequence[Any] = ()
+
+    def ended(self, outcome: Outcome) -> None:
+        del outcome
+
+
+_UNWATCHED = _Unwatched()
+
+
+def unwatched(_run: Run, _kwargs: Mapping[str, Any]) -> AbstractContextManager[RunWatch]:
+    """Watch nothing."""
+    return nullcontext(_UNWATCHED)
 
 
 @dataclass(slots=True)
@@ -118,13 +145,24 @@ class RunExecutor:
     around: Callable[[Run, Principal | None], AbstractContextManager[None]] = field(
         default=lambda _, __: nullcontext()
     )
+    #: The project's LangChain callback handlers: of every run, and of all it calls.
+    handlers: Callable[[], Sequence[Any]] = field(default=tuple)
+    #: What stands around a run to watch it, by its kwargs.
+    watch: Callable[[Run, Mapping[str, Any]], AbstractContextManager[RunWatch]] = field(
+        default=unwatched
+    )
 
     async def execute(self, execution: Execution) -> Outcome:
         """Run the graph to its end and return how it ended; never raises for user code."""
         config = self._config(execution.run, execution.kwargs["config"])
         user = config["configurable"].get("langgraph_auth_user")
-        with self.around(execution.run, user):
-            return await self._execute(execution, config, user)
+        watching = self.watch(execution.run, execution.kwargs)
+        with self.around(execution.run, user), watching as watch:
+            if handlers := [*watch.handlers, *self.handlers()]:
+                config["callbacks"] = handlers
+            outcome = await self._execute(execution, config, user)
+            watch.ended(outcome)
+            return outcome
 
     async def _execute(
         self, execution: Execution, config: dict[str, Any], user: Principal | None
@@ -175,7 +213,8 @@ class RunExecutor:
         saver = execution.saver
         wrote = saver is None or saver.checkpoint_id is not None
         if seen.interrupted or not seen.any_values or not wrote:
-            return await self._standing(graph, config, execution, seen, Outcome())
+            asked = Outcome(interrupted=seen.interrupted)
+            return await self._standing(graph, config, execution, seen, asked)
         body = jsonio.dumps_wire(seen.values)
         return Outcome(body=body, values=body, interrupts=EMPTY_OBJECT, has_next=False)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _INTERVAL_SECONDS = 60.0
 #: How long a request that named itself may be repeated.
 _REPEATABLE = timedelta(hours=24)
+_WEBHOOKS_KEPT_SECONDS = 7 * 86_400.0
 
 _log = logging.getLogger("lgserve")
 
@@ -41,6 +42,7 @@ class Janitor:
         *,
         threads: Sweepable,
         thread_interval_seconds: float,
+        webhook_keep_seconds: float = _WEBHOOKS_KEPT_SECONDS,
     ) -> None:
         self._storage = storage
         self._store = store
@@ -49,12 +51,14 @@ class Janitor:
         self._store_interval = store_interval_seconds
         self._threads = threads
         self._thread_interval = thread_interval_seconds
+        self._webhooks_kept = timedelta(seconds=webhook_keep_seconds)
 
     async def run(self) -> None:
         """Sweep now and then, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(_repeat(self.sweep_logs, _INTERVAL_SECONDS))
             group.create_task(_repeat(self.sweep_requests, _INTERVAL_SECONDS))
+            group.create_task(_repeat(self.sweep_webhooks, _INTERVAL_SECONDS))
             group.create_task(_repeat(self.sweep_store, self._store_interval))
             group.create_task(_repeat(self.sweep_threads, self._thread_interval))
 
@@ -67,6 +71,11 @@ class Janitor:
         """Forget requests so old that nobody repeats them any more."""
         answered_before = to_iso(self._clock.now() - _REPEATABLE)
         await self._storage.write(lambda tx: tx.requests.delete_before(answered_before))
+
+    async def sweep_webhooks(self) -> None:
+        """Forget what became of webhooks long ago."""
+        ended_before = to_iso(self._clock.now() - self._webhooks_kept)
+        await self._storage.write(lambda tx: tx.webhooks.delete_before(ended_before))
 
     async def sweep_store(self) -> None:
         """Delete the store items that have expired."""

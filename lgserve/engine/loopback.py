@@ -15,7 +15,7 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -56,10 +56,13 @@ class Lender(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Caller:
-    """A run whose code may call; its slot is lent while it waits."""
+    """A run whose code may call, or a request to the project's own app.
+
+    A run's slot is lent while it waits.
+    """
 
     server: Loopback
-    run: Run
+    run: Run | None
     principal: Principal | None
     _waiting: int = 0
     _left: bool = False
@@ -69,21 +72,21 @@ class _Caller:
         """Lend the slot, if this is the first wait; from any thread."""
         with self._lock:
             self._waiting += 1
-            if self._waiting == 1 and not self._left:
+            if self._waiting == 1 and not self._left and self.run is not None:
                 self.server.lend_slot()
 
     def take_back(self) -> None:
         """Take the slot back after the last wait; from any thread."""
         with self._lock:
             self._waiting -= 1
-            if self._waiting == 0 and not self._left:
+            if self._waiting == 0 and not self._left and self.run is not None:
                 self.server.take_slot_back()
 
     def leave(self) -> None:
         """End: the slot is as it was, whatever the run's code left open."""
         with self._lock:
             self._left = True
-            if self._waiting:
+            if self._waiting and self.run is not None:
                 self.server.take_slot_back()
 
 
@@ -103,6 +106,7 @@ class Loopback:
         prefix: str,
         user_loop: UserLoopThread,
         environment_keys: Callable[[], Collection[str]],
+        trace_headers: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._url = httpx.URL(url)
         self._prefix = prefix.encode()
@@ -110,6 +114,8 @@ class Loopback:
         self._user_loop = user_loop
         #: The keys that the SDK finds in the environment and sends unasked.
         self._environment_keys = environment_keys
+        #: What puts a call into the trace of the run that calls.
+        self._trace_headers = trace_headers
         self._tickets: dict[str, Principal | None] = {}
         self._slots: Lender | None = None
         self._pool: httpx.AsyncHTTPTransport | None = None
@@ -129,8 +135,8 @@ class Loopback:
             await self._pool.aclose()
 
     @contextmanager
-    def called_by(self, run: Run, principal: Principal | None) -> Iterator[None]:
-        """Let the code that runs within call as the run's user."""
+    def called_by(self, run: Run | None, principal: Principal | None) -> Iterator[None]:
+        """Let the code that runs within call as a user: that of the run, if there is one."""
         caller = _Caller(self, run, principal)
         token = _calling.set(caller)
         try:
@@ -138,6 +144,10 @@ class Loopback:
         finally:
             _calling.reset(token)
             caller.leave()
+
+    def knows(self, headers: Mapping[str, str]) -> bool:
+        """Tell whether a request with these headers is one of code of this process."""
+        return headers.get(TICKET, "") in self._tickets
 
     def guarded(self, authenticator: Authenticator) -> Authenticator:
         """Return an authenticator that knows who calls from here."""
@@ -195,6 +205,8 @@ class Loopback:
         headers = request.headers.copy()
         headers["host"] = self._url.netloc.decode()
         headers[TICKET] = ticket
+        for name, value in self._trace_headers().items():
+            headers.setdefault(name, value)
         if caller is not None and headers.get("x-api-key") in self._environment_keys():
             del headers["x-api-key"]
         return httpx.Request(
@@ -323,13 +335,14 @@ def _server(caller: _Caller | None) -> Loopback:
 def _refusal(request: httpx.Request, caller: _Caller | None) -> httpx.Response | None:
     """Return the answer to a run that would wait for one that waits for it: 409."""
     found = _RUN_CREATION.fullmatch(request.url.path)
-    if caller is None or found is None or found[1] != caller.run.thread_id:
+    run = None if caller is None else caller.run
+    if run is None or found is None or found[1] != run.thread_id:
         return None
     body: Any = json.loads(request.content)
     if body.get("multitask_strategy") not in (None, "enqueue"):
         return None
     detail = (
-        f"Run {caller.run.run_id} would wait for itself: it is the one that runs on thread"
+        f"Run {run.run_id} would wait for itself: it is the one that runs on thread"
         f" {found[1]}. Wait for a run on another thread, or on none."
     )
     return httpx.Response(409, json={"detail": detail})

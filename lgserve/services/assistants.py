@@ -221,6 +221,7 @@ class AssistantService:
             if tx.assistants.find(assistant_id, scope) is None:
                 raise NotFoundError(f"Assistant with ID {assistant_id} not found")
             tx.assistants.delete(assistant_id)
+            tx.crons.delete_of_assistant(assistant_id)
             return _cancel_runs(tx, assistant_id, runs)
 
         for run in await self.storage.write(work):

@@ -20,7 +20,7 @@ from lgserve.core.errors import (
 from lgserve.core.ids import is_system_assistant, new_id, parse_uuid, system_assistant_id
 from lgserve.core.models import EVERYTHING, Assistant, Run, Scope, Thread
 from lgserve.core.scopes import stamp
-from lgserve.services.idempotency import Once, once_only
+from lgserve.services.idempotency import Once, OnlyOnce, once_only
 from lgserve.services.run_requests import (
     PlannedRun,
     RunRequest,
@@ -77,7 +77,7 @@ class RunCreator:
         scope: Scope,
         attach: Callable[[RunLog], T],
         detach: Callable[[T], None] = lambda _: None,
-        once: Once[Run] | None = None,
+        once: OnlyOnce[Run] | None = None,
     ) -> tuple[Run, T]:
         """Create a run, come what may of the caller: a claimed run must be started.
 
@@ -122,7 +122,7 @@ class RunCreator:
         return _Wanted(request=request, scope=scope, assistant_id=assistant_id, thread_id=thread_id)
 
     async def _create(
-        self, wanted: _Wanted, attach: Callable[[RunLog], T], once: Once[Run] | None
+        self, wanted: _Wanted, attach: Callable[[RunLog], T], once: OnlyOnce[Run] | None
     ) -> tuple[Run, T]:
         replaced: list[Run] = []
         with self._slots(1) as (owner,):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from lgserve import jsonio
 from lgserve.core.errors import ConflictError, LgserveError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lgserve.core.ports import Transaction
 
 T = TypeVar("T")
+MadeT = TypeVar("MadeT", contravariant=True)
 
 
 class AnsweredBeforeError(LgserveError):
@@ -28,6 +29,18 @@ class AnsweredBeforeError(LgserveError):
     def __init__(self, answered: Answered) -> None:
         super().__init__()
         self.answered = answered
+
+
+class OnlyOnce(Protocol[MadeT]):
+    """What sees to it that something is created once, in the transaction that creates it."""
+
+    def recall(self, tx: Transaction) -> None:
+        """Raise if it was created before."""
+        ...
+
+    def note(self, tx: Transaction, made: MadeT) -> None:
+        """Note that it is created now."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +78,9 @@ class Once(Generic[T]):
         tx.requests.insert(self.key, answer, thread_id=thread_id, run_id=run_id)
 
 
-def once_only(work: Callable[[Transaction], T], once: Once[T] | None) -> Callable[[Transaction], T]:
+def once_only(
+    work: Callable[[Transaction], T], once: OnlyOnce[T] | None
+) -> Callable[[Transaction], T]:
     """Return a creating unit of work that is done once for a name; without a name, always."""
     if once is None:
         return work

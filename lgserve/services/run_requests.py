@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lgserve import jsonio
-from lgserve.core import protocol_frames
+from lgserve.core import protocol_frames, trace_context
 from lgserve.core.clock import to_iso
 from lgserve.core.errors import BadRequestError, InvalidRequestError
 from lgserve.core.ids import new_id
@@ -51,16 +51,24 @@ class RunRequest:
     #: Fail, and leave the thread alone, if the command answers nothing that waits for an answer.
     strict_resume: bool = False
     feedback_keys: tuple[str, ...] | None = None
+    #: Told of its end; may be called, as far as anybody could say.
+    webhook: str | None = None
     #: Its log is written for protocol v2.
     event_streaming: bool = False
+    #: What headers of the request add to `config.configurable`.
+    configurable: Mapping[str, Any] = field(default_factory=dict)
     #: From the `x-request-id` header.
     request_id: str | None = None
     #: The id it gets; None lets the server choose.
     run_id: str | None = None
+    #: The cron that fires.
+    cron_id: str | None = None
     #: Who asks; None on a server that does not ask who does.
     user: Principal | None = None
     #: What the assistant must contain; None asks what is asked of the thread.
     assistant_scope: Scope | None = None
+    #: Where in a trace the run belongs: to what asks for it here and now.
+    trace: Mapping[str, str] | None = field(default_factory=trace_context.current)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,12 +202,18 @@ def _config_and_context(
         "graph_id": assistant.graph_id,
         "assistant_id": assistant.assistant_id,
         "user_id": identity,
+        **({} if request.cron_id is None else {"cron_id": request.cron_id}),
     }
     assistant_config = jsonio.loads(assistant.config)
     configurable = merging.run_configurable(
         assistant_config.get("configurable") or {},
         jsonio.loads(thread.config).get("configurable") or {},
-        {**requested, **request.context, **request.checkpoint},
+        {
+            **requested,
+            **request.context,
+            **request.checkpoint,
+            **_without_auth(request.configurable),
+        },
         server,
     )
     config = merging.run_config(assistant_config, request.config, configurable, metadata)
@@ -219,7 +233,7 @@ def _kwargs(
         "stream_mode": request.stream_mode,
         "interrupt_before": request.interrupt_before,
         "interrupt_after": request.interrupt_after,
-        "webhook": None,
+        "webhook": request.webhook,
         "feedback_keys": request.feedback_keys,
         "temporary": temporary,
         "subgraphs": request.stream_subgraphs,
@@ -228,4 +242,5 @@ def _kwargs(
         "durability": request.durability,
         **strict,
         **({protocol_frames.FLAG: True} if request.event_streaming else {}),
+        **({trace_context.KEPT: dict(request.trace)} if request.trace else {}),
     }

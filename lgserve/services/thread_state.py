@@ -299,7 +299,15 @@ class ThreadStateService:
         """Refuse to go on from a checkpoint that is not there: LangGraph would start afresh."""
         named = checkpoint.get("checkpoint_id")
         namespace = checkpoint.get("checkpoint_ns") or ""
-        if named and not await self.storage.lookup(
+        if named and self.checkpointers.elsewhere:
+            config = thread_config(thread_id, checkpoint)
+
+            async def look() -> Any:
+                return await self.checkpointers.shared().aget_tuple(config)
+
+            if await self.user_loop.run(look) is None:
+                _missing(named)
+        elif named and not await self.storage.lookup(
             lambda tx: tx.threads.has_checkpoint(thread_id, namespace, named)
         ):
             _missing(named)

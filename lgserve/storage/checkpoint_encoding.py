@@ -48,7 +48,7 @@ def encode_checkpoint(
     """Encode a checkpoint with those channel values that are plain and small."""
     versions = checkpoint["channel_versions"]
     values = checkpoint["channel_values"]
-    inline = {k: v for k, v in values.items() if _is_small(v) and k in versions}
+    inline = {k: v for k, v in values.items() if is_small(v) and k in versions}
     rest = {k: v for k, v in checkpoint.items() if k not in _SEPARATE}
     rest["channel_values"] = inline
     return CheckpointRow(
@@ -71,7 +71,7 @@ def encode_values(
     return [
         NewValue(channel, version, *_dump(serde, values[channel], channel))
         for channel, version in new_versions.items()
-        if channel in values and not (_is_small(values[channel]) and channel in versions)
+        if channel in values and not (is_small(values[channel]) and channel in versions)
     ]
 
 
@@ -125,7 +125,7 @@ def encode_writes(
     ]
 
 
-def _is_small(value: Any) -> bool:
+def is_small(value: Any) -> bool:
     """Tell whether a value is plain and short enough to stand in the checkpoint's row."""
     kind = type(value)
     if kind is str or kind is bytes:

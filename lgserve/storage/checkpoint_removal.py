@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from lgserve import jsonio
 from lgserve.storage.channel_blobs import delete_unreferenced
+from lgserve.storage.checkpoint_notes import note
 from lgserve.storage.checkpoint_rows import (
     Place,
     Version,
@@ -21,6 +22,7 @@ from lgserve.storage.checkpoint_rows import (
 
 def delete_thread_checkpoints(connection: sqlite3.Connection, thread_id: str) -> None:
     """Remove all that a thread has here: checkpoints, versions, writes, and blobs of its own."""
+    note("delete_thread", thread_id)
     blobs = connection.execute(
         "SELECT blob_id FROM channel_versions WHERE thread_id = ? AND blob_id IS NOT NULL UNION"
         " SELECT blob_id FROM checkpoint_writes WHERE thread_id = ? AND blob_id IS NOT NULL",
@@ -33,7 +35,9 @@ def delete_thread_checkpoints(connection: sqlite3.Connection, thread_id: str) ->
 
 def delete_checkpoints_of_runs(connection: sqlite3.Connection, run_ids: Iterable[str]) -> None:
     """Remove what runs have made: their checkpoints, and their writes to others' checkpoints."""
-    wanted = (jsonio.dumps(list(run_ids)).decode(),)
+    run_ids = list(run_ids)
+    note("delete_runs", *run_ids)
+    wanted = (jsonio.dumps(run_ids).decode(),)
     places: dict[tuple[str, str], list[str]] = {}
     for thread_id, checkpoint_ns, checkpoint_id in connection.execute(
         "SELECT thread_id, checkpoint_ns, checkpoint_id FROM checkpoints"
@@ -93,6 +97,7 @@ def copy_checkpoints(connection: sqlite3.Connection, source: str, target: str) -
 
     They belong to no run: deleting the source's runs leaves them alone.
     """
+    note("copy", source, target)
     for statement in _COPY:
         connection.execute(statement, {"source": source, "target": target})
 
@@ -139,6 +144,7 @@ _COPY = (
 
 def prune_checkpoints(connection: sqlite3.Connection, thread_id: str) -> None:
     """Keep the newest checkpoint of each namespace, and the ancestors its delta channels need."""
+    note("prune", thread_id)
     latest = connection.execute(
         "SELECT checkpoint_ns, max(checkpoint_id) FROM checkpoints WHERE thread_id = ?"
         " GROUP BY checkpoint_ns",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lgserve.storage.checkpoints import SaverScope, SqliteSaver
+from lgserve.storage.sealed_saver import SealedSaver
 from lgserve.storage.serializer import SERIALIZER
 
 if TYPE_CHECKING:
@@ -13,15 +14,19 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langgraph.checkpoint.base import CheckpointTuple
 
+    from lgserve.core.ciphers import Cipher
     from lgserve.storage.database import SqliteDatabase
 
 
 class SqliteRunSaver:
     """See `lgserve.core.ports.RunSaver`."""
 
-    def __init__(self, database: SqliteDatabase, run_id: str, *, wait: bool) -> None:
+    def __init__(
+        self, database: SqliteDatabase, run_id: str, *, wait: bool, cipher: Cipher | None = None
+    ) -> None:
         self._scope = SaverScope(run_id=run_id, wait=wait)
-        self._saver = SqliteSaver(database, scope=self._scope, serde=SERIALIZER)
+        saver = SqliteSaver(database, scope=self._scope, serde=SERIALIZER)
+        self._saver = saver if cipher is None else SealedSaver(saver, cipher)
 
     @property
     def saver(self) -> Any:
@@ -46,13 +51,17 @@ class SqliteRunSaver:
 class SqliteCheckpointers:
     """See `lgserve.core.ports.Checkpointers`."""
 
-    def __init__(self, database: SqliteDatabase) -> None:
+    elsewhere = False
+
+    def __init__(self, database: SqliteDatabase, cipher: Cipher | None = None) -> None:
         self._database = database
-        self._shared = SqliteSaver(database, serde=SERIALIZER)
+        self._cipher = cipher
+        shared = SqliteSaver(database, serde=SERIALIZER)
+        self._shared = shared if cipher is None else SealedSaver(shared, cipher)
 
     def for_run(self, run_id: str, *, wait: bool) -> SqliteRunSaver:
         """Return a saver for a run."""
-        return SqliteRunSaver(self._database, run_id, wait=wait)
+        return SqliteRunSaver(self._database, run_id, wait=wait, cipher=self._cipher)
 
     def shared(self) -> Any:
         """Return the saver for reads and updates of state."""
@@ -60,6 +69,8 @@ class SqliteCheckpointers:
 
     def watched(self, look: Callable[[CheckpointTuple], CheckpointTuple]) -> Any:
         """Return a saver for reads whose lists are of what `look` makes of each checkpoint."""
+        if self._cipher is not None:
+            return SealedSaver(SqliteSaver(self._database, serde=SERIALIZER), self._cipher, look)
         return _WatchedSaver(self._database, look)
 
 

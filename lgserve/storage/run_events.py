@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lgserve.core.models import EVENTS_OF_RUN, StreamEvent, ThreadPosition
+from lgserve.storage.seals import PLAIN
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,6 +17,7 @@ class SqliteRunEvents:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        self.seals = PLAIN
 
     def append(self, run_id: str, events: Sequence[StreamEvent], now: str) -> None:
         """Store consecutive events as one segment."""
@@ -27,7 +29,7 @@ class SqliteRunEvents:
                     run_id,
                     events[0].seq,
                     events[-1].seq,
-                    b"\r\n".join(event.frame for event in events),
+                    self.seals.seal("run", "events", b"\r\n".join(event.frame for event in events)),
                     now,
                     run_id,
                 ),
@@ -42,7 +44,8 @@ class SqliteRunEvents:
         )
         found: list[StreamEvent] = []
         for first_seq, frames in rows:
-            found.extend(event for event in _split(first_seq, frames) if event.seq > seq)
+            plain = self.seals.open("run", "events", frames)
+            found.extend(event for event in _split(first_seq, plain) if event.seq > seq)
             if len(found) >= limit:
                 break
         return found

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lgserve.core.clock import to_iso
 from lgserve.core.models import Answered, Json, RequestKey, RunResult
+from lgserve.storage.seals import PLAIN
 from lgserve.storage.thread_lifetimes import is_void
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ class SqliteRunRequests:
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self._db = connection
         self._clock = clock
+        #: An answer tells the run's input, a result what its graph returned.
+        self.seals = PLAIN
 
     def find(self, key: RequestKey) -> Answered | None:
         """Return what was answered, or None."""
@@ -30,7 +33,8 @@ class SqliteRunRequests:
         ).fetchone()
         if row is None or self._is_over(key, row[3]):
             return None
-        return Answered(fingerprint=row[0], answer=Json(row[1]), run_id=row[2])
+        answer = Json(self.seals.open("run", "answer", row[1]))
+        return Answered(fingerprint=row[0], answer=answer, run_id=row[2])
 
     def _is_over(self, key: RequestKey, thread_id: str | None) -> bool:
         """Remove what was noted with a thread whose time is over: it goes with it."""
@@ -46,17 +50,23 @@ class SqliteRunRequests:
     ) -> None:
         """Note what is answered."""
         now = to_iso(self._clock.now())
+        sealed = self.seals.seal("run", "answer", answer)
         self._db.execute(
             "INSERT INTO run_requests (owner, key, fingerprint, answer, thread_id, run_id,"
             " created_at) VALUES (?,?,?,?,?,?,?)",
-            (key.owner, key.name, key.fingerprint, answer, thread_id, run_id, now),
+            (key.owner, key.name, key.fingerprint, sealed, thread_id, run_id, now),
         )
 
     def keep_result(self, run_id: str, result: RunResult) -> None:
         """Note what a run came to that is deleted now."""
         self._db.execute(
             "UPDATE run_requests SET result = ?, status = ?, reason = ? WHERE run_id = ?",
-            (result.body, result.status, result.reason, run_id),
+            (
+                self.seals.seal("run", "result", result.body),
+                result.status,
+                result.reason,
+                run_id,
+            ),
         )
 
     def find_result(self, run_id: str) -> RunResult | None:
@@ -66,7 +76,10 @@ class SqliteRunRequests:
             " WHERE run_id = ? AND result IS NOT NULL",
             (run_id,),
         ).fetchone()
-        return None if row is None else RunResult(body=Json(row[0]), status=row[1], reason=row[2])
+        if row is None:
+            return None
+        body = Json(self.seals.open("run", "result", row[0]))
+        return RunResult(body=body, status=row[1], reason=row[2])
 
     def delete_before(self, moment: str) -> int:
         """Remove what was answered before the moment."""

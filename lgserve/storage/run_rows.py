@@ -12,6 +12,8 @@ from lgserve.storage.threads import kept_values
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lgserve.storage.seals import Seals
+
 COLUMNS = (
     "run_id, thread_id, assistant_id, graph_id, status, metadata, kwargs, multitask_strategy,"
     " created_at, updated_at, due_at, attempt, epoch, cancel_action, cancel_reason, error,"
@@ -31,21 +33,21 @@ def of_thread(thread_id: str, status: str | None, metadata: Mapping[str, Any] | 
     return where
 
 
-def left_state(end: Settlement, now: str) -> dict[str, Any]:
+def left_state(end: Settlement, now: str, seals: Seals) -> dict[str, Any]:
     """Return the columns of a thread that a run's end changes; what it does not say stays."""
     columns: dict[str, Any] = {}
     if end.error is not None or end.has_next is not None:
-        columns["error"] = end.error
+        columns["error"] = seals.seal_json("thread", "error", end.error)
     if end.values is not None:
-        columns["values"], columns["values_in_state"] = kept_values(end.values)
+        columns["values"], columns["values_in_state"] = kept_values(end.values, seals)
     if end.interrupts is not None:
-        columns["interrupts"] = end.interrupts
+        columns["interrupts"] = seals.seal_json("thread", "interrupts", end.interrupts)
     if end.values is not None or end.interrupts is not None:
         columns["state_updated_at"] = now
     return columns
 
 
-def run_of(row: tuple[Any, ...]) -> Run:
+def run_of(row: tuple[Any, ...], seals: Seals) -> Run:
     """Return the run of a row."""
     return Run(
         run_id=row[0],
@@ -54,7 +56,7 @@ def run_of(row: tuple[Any, ...]) -> Run:
         graph_id=row[3],
         status=row[4],
         metadata=Json(row[5]),
-        kwargs=Json(row[6]),
+        kwargs=Json(seals.open("run", "kwargs", row[6])),
         multitask_strategy=row[7],
         created_at=row[8],
         updated_at=row[9],
@@ -63,9 +65,9 @@ def run_of(row: tuple[Any, ...]) -> Run:
         epoch=row[12],
         cancel_action=row[13],
         cancel_reason=row[14],
-        error=None if row[15] is None else Json(row[15]),
+        error=seals.open_json("run", "error", row[15]),
         checkpoint_id=row[16],
         temporary=bool(row[17]),
         resumable=bool(row[18]),
-        user=None if row[19] is None else Json(row[19]),
+        user=seals.open_json("run", "user", row[19]),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lgserve import jsonio
 from lgserve.core.clock import to_iso
@@ -25,13 +25,14 @@ from lgserve.storage.run_rows import (
     parameters_of,
     run_of,
 )
+from lgserve.storage.seals import PLAIN
 from lgserve.storage.thread_lifetimes import VISIBLE
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from lgserve.core.ports import Clock, Threads
+    from lgserve.core.ports import Clock, HearsOfEnds, Threads
     from lgserve.core.vocabulary import CancelAction, RunStatus
 
 #: A run goes with its thread, in the moment in which that expires.
@@ -50,11 +51,14 @@ class SqliteRuns:
         threads: Threads,
         clock: Clock,
         lease: timedelta,
+        *told: HearsOfEnds,
     ) -> None:
         self._db = connection
         self._threads = threads
         self._clock = clock
         self._lease = lease
+        self._told = told
+        self.seals = PLAIN
 
     def find(self, run_id: str, scope: Scope) -> Run | None:
         """Return the run, or None."""
@@ -73,7 +77,7 @@ class SqliteRuns:
         self._threads.adopt_default_ttl(run.thread_id)
         self._db.execute(
             f"INSERT INTO runs ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            parameters_of(run),
+            parameters_of(self._sealed(run)),
         )
         self._db.execute(
             "UPDATE threads SET status = 'busy', config = ?, metadata = ?, updated_at = ?"
@@ -327,7 +331,9 @@ class SqliteRuns:
         return self._settle(run, Settlement(status="interrupted", rollback=rollback))
 
     def _settle(self, run: Run, end: Settlement) -> Run:
-        """End a run and derive its thread's status."""
+        """End a run, derive its thread's status, and have those told who are to be."""
+        for each in self._told:
+            each.run_ended(run, end)
         if run.temporary:
             self._threads.delete(run.thread_id)
             return replace(run, status=end.status, error=end.error)
@@ -343,7 +349,13 @@ class SqliteRuns:
         self._db.execute(
             "UPDATE runs SET status = ?, error = ?, checkpoint_id = ?, updated_at = ?,"
             " owner = NULL, lease_expires_at = NULL, user = NULL WHERE run_id = ?",
-            (end.status, end.error, end.checkpoint_id, now, run.run_id),
+            (
+                end.status,
+                self.seals.seal_json("run", "error", end.error),
+                end.checkpoint_id,
+                now,
+                run.run_id,
+            ),
         )
         return replace(
             run,
@@ -364,7 +376,7 @@ class SqliteRuns:
         now = self._now()
         columns: dict[str, Any] = {"settled_status": settled, "status": shown, "updated_at": now}
         if not (end.rollback or end.refused):
-            columns |= left_state(end, now)
+            columns |= left_state(end, now, self.seals)
         sets = ", ".join(f'"{name}" = ?' for name in columns)
         self._db.execute(
             f"UPDATE threads SET {sets} WHERE thread_id = ?", (*columns.values(), run.thread_id)
@@ -378,8 +390,16 @@ class SqliteRuns:
 
     def _one(self, sql: str, *parameters: Any) -> Run | None:
         row = self._db.execute(sql.replace("{columns}", COLUMNS), parameters).fetchone()
-        return None if row is None else run_of(row)
+        return None if row is None else run_of(row, self.seals)
+
+    def _sealed(self, run: Run) -> Run:
+        """Return a run as it is stored."""
+        if not self.seals.on:
+            return run
+        kwargs = self.seals.seal("run", "kwargs", run.kwargs)
+        user = self.seals.seal_json("run", "user", run.user)
+        return replace(run, kwargs=cast("Json", kwargs), user=cast("Json | None", user))
 
     def _all(self, sql: str, *parameters: Any) -> list[Run]:
         rows = self._db.execute(sql.replace("{columns}", COLUMNS), parameters).fetchall()
-        return [run_of(row) for row in rows]
+        return [run_of(row, self.seals) for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lgserve import jsonio
 from lgserve.core.clock import to_iso
@@ -27,6 +27,8 @@ from lgserve.storage.checkpoint_removal import (
 )
 from lgserve.storage.filters import Where, order_and_page
 from lgserve.storage.matching import contains
+from lgserve.storage.sealed_saver import opened_values
+from lgserve.storage.seals import PLAIN, Seals
 from lgserve.storage.serializer import SERIALIZER
 from lgserve.storage.thread_space import measure
 
@@ -57,6 +59,9 @@ class SqliteThreads:
         self._db = connection
         self._clock = clock
         self._default_ttl = default_ttl
+        self.seals = PLAIN
+        #: The project's own saver knows which checkpoints there are.
+        self.checkpoints_elsewhere = False
 
     def find(self, thread_id: str, scope: Scope) -> Thread | None:
         """Return the thread, or None."""
@@ -65,7 +70,7 @@ class SqliteThreads:
         row = self._db.execute(
             f"SELECT {_COLUMNS}, expires_at FROM threads{where.sql}", where.parameters
         ).fetchone()
-        return None if row is None else _thread(row)
+        return None if row is None else _thread(row, self.seals)
 
     def insert(self, thread: Thread) -> bool:
         """Add the thread."""
@@ -74,7 +79,7 @@ class SqliteThreads:
         )
 
     def _inserted(self, thread: Thread) -> bool:
-        values, in_state = kept_values(thread.values)
+        values, in_state = kept_values(thread.values, self.seals)
         ttl = thread.ttl or self._default_ttl
         done = self._db.execute(
             f"INSERT INTO threads ({_COLUMNS}, settled_status)"
@@ -88,8 +93,8 @@ class SqliteThreads:
                 thread.status,
                 thread.config,
                 values,
-                thread.interrupts,
-                thread.error,
+                self.seals.seal_json("thread", "interrupts", thread.interrupts),
+                self.seals.seal_json("thread", "error", thread.error),
                 in_state,
                 None if ttl is None else ttl.strategy,
                 None if ttl is None else ttl.minutes,
@@ -174,12 +179,14 @@ class SqliteThreads:
     ) -> None:
         """Record the state the thread stands at."""
         status = "error" if error else "interrupted" if has_next else "idle"
-        kept, in_state = kept_values(values)
+        kept, in_state = kept_values(values, self.seals)
+        interrupts = cast("Json | None", self.seals.seal_json("thread", "interrupts", interrupts))
+        sealed_error = self.seals.seal_json("thread", "error", error)
         self._db.execute(
             'UPDATE threads SET settled_status = ?, "values" = ?, values_in_state = ?,'
             " interrupts = ?, error = ?, updated_at = ?, state_updated_at = ?,"
             " status = CASE WHEN status = 'busy' THEN 'busy' ELSE ? END WHERE thread_id = ?",
-            (status, kept, in_state, interrupts, error, now, now, status, thread_id),
+            (status, kept, in_state, interrupts, sealed_error, now, now, status, thread_id),
         )
 
     def last_epoch(self, thread_id: str) -> int | None:
@@ -196,7 +203,9 @@ class SqliteThreads:
         return epoch
 
     def has_checkpoint(self, thread_id: str, namespace: str, checkpoint_id: str) -> bool:
-        """Tell whether the thread has this checkpoint."""
+        """Tell whether the thread has this checkpoint; where others know, say yes."""
+        if self.checkpoints_elsewhere:
+            return True
         row = self._db.execute(
             "SELECT 1 FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ?"
             " AND checkpoint_id = ?",
@@ -238,7 +247,7 @@ class SqliteThreads:
             + order_and_page(page.sort_by, "thread_id", page),
             clause.parameters,
         )
-        return [_thread(row) for row in rows]
+        return [_thread(row, self.seals) for row in rows]
 
     def count(self, where: ThreadFilter, scope: Scope) -> int:
         """Return how many match, from the kept counts or the labels where they suffice."""
@@ -286,6 +295,7 @@ class SqliteThreads:
         """Return the values of a thread's latest checkpoint as clients see them."""
         found = CheckpointReader(SERIALIZER).find(self._db, (thread_id, ""), None)
         values = {} if found is None else found.checkpoint["channel_values"]
+        values = opened_values(self.seals.cipher, values)
         return jsonio.loads(jsonio.dumps_wire(values))
 
     def _entry(self, labels: list[Label], page: Page) -> Label | None:
@@ -317,9 +327,9 @@ _HAS_LABEL = (
 )
 
 
-def kept_values(values: Json | None) -> tuple[Json | None, bool]:
+def kept_values(values: Json | None, seals: Seals) -> tuple[Json | None, bool]:
     """Return what the row keeps of a thread's values, and whether they stand in the state only."""
-    if values is not None and len(values) > LARGEST_KEPT_VALUES:
+    if values is not None and (seals.on or len(values) > LARGEST_KEPT_VALUES):
         return None, True
     return values, False
 
@@ -357,7 +367,7 @@ def _where(wanted: ThreadFilter, metadata: Mapping[str, Any], scope: Scope) -> W
     return clause
 
 
-def _thread(row: tuple[Any, ...]) -> Thread:
+def _thread(row: tuple[Any, ...], seals: Seals) -> Thread:
     return Thread(
         thread_id=row[0],
         created_at=row[1],
@@ -367,8 +377,8 @@ def _thread(row: tuple[Any, ...]) -> Thread:
         status=row[5],
         config=Json(row[6]),
         values=_json(row[7]),
-        interrupts=_json(row[8]),
-        error=_json(row[9]),
+        interrupts=seals.open_json("thread", "interrupts", row[8]),
+        error=seals.open_json("thread", "error", row[9]),
         values_in_state=bool(row[10]),
         ttl=None if row[11] is None else lifetimes.ttl_of(*row[11:14]),
     )

@@ -12,6 +12,8 @@ KEYS = {"alice": "key-of-alice", "bob": "key-of-bob"}
 API_KEYS = {"lgserve": {"auth": {"type": "api_keys", "keys": KEYS}}}
 ALICE = {"x-api-key": KEYS["alice"]}
 BOB = {"x-api-key": KEYS["bob"]}
+#: A receiver that is not there.
+NOBODY = "http://127.0.0.1:9/"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,9 @@ class Holdings:
     busy_thread_id: str
     waiting_run_id: str
     assistant_id: str
+    cron_id: str = ""
+    #: What one of the runs tells somebody who is not there.
+    webhook_id: str = ""
 
 
 def seed(http: httpx.Client, who: dict[str, str]) -> Holdings:
@@ -44,8 +49,10 @@ def seed(http: httpx.Client, who: dict[str, str]) -> Holdings:
         assistant_id=assistant_id,
         input={"text": mark},
         stream_resumable=True,
+        webhook=NOBODY,
     )
     http.get(f"/threads/{thread_id}/runs/{run['run_id']}/join", headers=who)
+    (delivery,) = http.get("/webhooks", params={"run_id": run["run_id"]}, headers=who).json()
     state = http.get(f"/threads/{thread_id}/state", headers=who).json()
     busy_thread_id = post("/threads", metadata={"note": mark})["thread_id"]
     waiting = post(
@@ -54,6 +61,12 @@ def seed(http: httpx.Client, who: dict[str, str]) -> Holdings:
         input={"text": mark},
         metadata={"note": mark},
         after_seconds=600,
+    )
+    cron = post(
+        f"/threads/{thread_id}/runs/crons",
+        assistant_id=assistant_id,
+        schedule="0 0 1 1 *",
+        metadata={"note": mark},
     )
     item = {"namespace": [mark], "key": "k", "value": {"note": mark}}
     assert http.put("/store/items", json=item, headers=who).status_code == 200
@@ -65,6 +78,8 @@ def seed(http: httpx.Client, who: dict[str, str]) -> Holdings:
         busy_thread_id=busy_thread_id,
         waiting_run_id=waiting["run_id"],
         assistant_id=assistant_id,
+        webhook_id=delivery["webhook_id"],
+        cron_id=cron["cron_id"],
     )
 
 
@@ -78,6 +93,8 @@ def everything(http: httpx.Client, who: dict[str, str], of: Holdings) -> dict[st
         f"/threads/{of.busy_thread_id}",
         f"/threads/{of.busy_thread_id}/runs",
         f"/assistants/{of.assistant_id}",
+        f"/runs/crons/{of.cron_id}",
+        f"/runs/crons/{of.cron_id}/firings",
         f"/store/items?namespace={of.mark}&key=k",
     )
     seen = {}

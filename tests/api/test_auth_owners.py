@@ -15,6 +15,7 @@ import pytest
 from lgserve.core.ids import system_assistant_id
 from tests.api.conftest import served
 from tests.api.owners import ALICE, API_KEYS, BOB, seed
+from tests.receivers import eventually
 
 
 @pytest.fixture(scope="module")
@@ -275,9 +276,22 @@ def test_ghsa_jfj5_wrj9_63x4_a_run_needs_an_assistant_that_its_user_may_read(
 def test_ghsa_2c9q_c2q9_qgqv_no_webhook_comes_back_as_a_call_from_inside(
     alice: httpx.Client,
 ) -> None:
-    for webhook in ("/threads", "/internal/x", f"{alice.base_url}/threads"):
+    for webhook in ("/threads", "/internal/x"):
         body = {"assistant_id": "echo", "input": {"text": "x"}, "webhook": webhook}
         assert alice.post("/runs/wait", json=body).status_code == 422
+
+    # In development this machine may be called; then it is a call like any other's.
+    thread = alice.post("/threads", json={}).json()["thread_id"]
+    body = {"assistant_id": "echo", "input": {"text": "x"}, "webhook": f"{alice.base_url}/threads"}
+    assert alice.post(f"/threads/{thread}/runs/wait", json=body).status_code == 200
+    told = eventually(
+        lambda: [
+            row
+            for row in alice.get("/webhooks", params={"thread_id": thread}).json()
+            if row["status"] == "failed"
+        ]
+    )
+    assert [row["status_code"] for row in told] == [401]
 
 
 def test_cl_0_12_store_searches_stay_with_their_owner_whatever_their_filter(

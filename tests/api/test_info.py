@@ -49,13 +49,17 @@ def test_every_capability_is_told_as_a_truth(info: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["streaming", "resumable_streams", "runs", "metrics", "protocol_v2"]
+    "name",
+    [
+        *("streaming", "resumable_streams", "runs", "metrics", "protocol_v2", "mcp", "a2a"),
+        *("webhooks", "crons"),
+    ],
 )
 def test_a_capability_that_is_there_is_true(info: dict[str, Any], name: str) -> None:
     assert info["capabilities"][name] is True
 
 
-@pytest.mark.parametrize("name", ["crons", "a2a", "mcp", "webhooks", "auth"])
+@pytest.mark.parametrize("name", ["auth"])
 def test_a_capability_that_is_not_there_is_false(info: dict[str, Any], name: str) -> None:
     assert info["capabilities"][name] is False
 
@@ -103,7 +107,18 @@ def test_an_error_of_a_graph_names_the_class_and_the_file(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("switch", "path", "gone"),
     [
-        ("disable_runs", "/runs/stream", {"runs", "streaming", "resumable_streams"}),
+        (
+            "disable_runs",
+            "/runs/stream",
+            {"runs", "streaming", "resumable_streams", "crons", "protocol_v2"},
+        ),
+        (
+            "disable_event_streaming",
+            "/threads/01a20360-d60a-750e-bc7d-189047d50da7/stream/events",
+            {"protocol_v2"},
+        ),
+        ("disable_mcp", "/mcp", {"mcp"}),
+        ("disable_a2a", "/a2a/agent", {"a2a"}),
         ("disable_store", "/store/items", {"store", "semantic_search"}),
         ("disable_threads", "/threads/search", {"threads"}),
         ("disable_assistants", "/assistants/search", {"assistants"}),
@@ -143,7 +158,7 @@ def test_below_a_prefix_the_same_capabilities_are_told(tmp_path: Path) -> None:
         capabilities = httpx.get(f"{url}/api/info").json()["capabilities"]
 
     assert capabilities["streaming"]
-    assert not capabilities["crons"]
+    assert capabilities["crons"]
 
 
 def test_a_feature_must_work_and_have_its_routes_to_be_a_capability() -> None:

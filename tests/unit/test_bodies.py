@@ -224,7 +224,8 @@ class TestRuns:
         ("body", "sentence"),
         [
             ({"assistant_id": 5}, "assistant_id: Input should be a string (got 5)"),
-            ({"webhook": "https://x"}, 'webhook: not supported yet (got "https://x")'),
+            ({"webhook": ""}, 'webhook: String should have at least 1 character (got "")'),
+            ({"webhook": None}, "webhook: Input should not be null (got null)"),
             ({"strict_resume": 1}, "strict_resume: Input should be true or false (got 1)"),
             ({"metadata": None}, "metadata: Input should be an object (got null)"),
             ({"config": []}, "config: Input should be an object (got [])"),

@@ -64,7 +64,6 @@ def test_what_lgserve_does_not_act_upon_is_a_warning(load: Load) -> None:
     project = load("checkpointer:\n  path: ./a.py:b\n  serde: {pickle_fallback: true}\n")
 
     assert project.warnings == (
-        "langgraph.yaml, line 3: checkpointer.path has no effect in this version of lgserve",
         "langgraph.yaml, line 4: checkpointer.serde has no effect in this version of lgserve",
     )
 

@@ -274,11 +274,11 @@ def test_what_is_missing_but_not_needed_is_a_warning(project: Project) -> None:
 
 def test_a_block_that_is_not_acted_upon_is_a_warning(project: Project) -> None:
     config = load_project(
-        project(MINIMAL + "checkpointer: {path: ./a.py:b}\nhttp: {app: ./a.py:c}\n")
+        project(MINIMAL + "checkpointer: {uri: mongodb://x}\nhttp: {application: ./a.py:c}\n")
     )
     assert config.warnings == (
-        "langgraph.yaml, line 3: checkpointer.path has no effect in this version of lgserve",
-        "langgraph.yaml, line 4: http.app has no effect in this version of lgserve",
+        "langgraph.yaml, line 3: checkpointer.uri has no effect in this version of lgserve",
+        "langgraph.yaml, line 4: http.application has no effect in this version of lgserve",
     )
 
 

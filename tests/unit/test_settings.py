@@ -230,7 +230,7 @@ def test_the_example_may_be_uncommented(tmp_path: Path) -> None:
 
     assert set(settings.origins) == {row.name for row in settings_table()}
     defaults = Settings(project=settings.project, data=tmp_path / ".lgserve")
-    examples = {"public_url", "mount_prefix", "cors", "origins"}
+    examples = {"a2a_assistant", "public_url", "mount_prefix", "cors", "origins"}
     for name in Settings.__slots__:
         assert name in examples or getattr(settings, name) == getattr(defaults, name)
 

@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from lgserve.api.auth import open_paths
+from lgserve.api.custom_app import CUSTOM_APP
 from lgserve.api.http import services_of
 from lgserve.api.keys import OPTIONS
 from lgserve.api.openapi import Described, document, served_routes
@@ -110,10 +111,13 @@ def _file(name: str, content_type: str, headers: dict[str, str]) -> web.FileResp
 def _described(request: web.Request) -> Described:
     options = request.app[OPTIONS]
     auth: Any = services_of(request).facts.auth["type"]
+    custom = request.app.get(CUSTOM_APP)
     return Described(
         routes=served_routes(request.app, options),
         prefix=options.mount_prefix,
         auth=auth,
         public=open_paths(options.protect),
         added=options.openapi,
+        custom={} if custom is None else custom.openapi,
+        custom_is_open=custom is None or not custom.asks_who,
     )

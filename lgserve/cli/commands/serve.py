@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +34,7 @@ def serve(
 
     Listens on 127.0.0.1 unless --host says otherwise.
     """
-    settings = load(options.flags, path)
+    settings = load(replace(options.flags, production=True), path)
     refuse_open_door(settings, insecure_no_auth=insecure_no_auth)
     launch = Launch(
         title="production server", settings=settings, reload=False, started=options.started

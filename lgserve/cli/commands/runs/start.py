@@ -87,6 +87,9 @@ def start_run(
         list[str] | None, typer.Option("--interrupt-before", help="Stop before node. Repeatable.")
     ] = None,
     after: Annotated[str | None, typer.Option("--after", help="Start in 10s, 5m, 2h.")] = None,
+    webhook: Annotated[
+        str | None, typer.Option("--webhook", help="An address that is told of its end.")
+    ] = None,
 ) -> None:
     """Start a run and wait for its result, stream its events, or leave it to the server."""
     _refuse_contradictions(
@@ -101,6 +104,7 @@ def start_run(
         "interrupt_before": interrupt_before,
         "after_seconds": parse_seconds(after) if after else None,
         "stream_mode": stream,
+        "webhook": webhook,
         **_input(given_input, message, resume),
     }
     if config:

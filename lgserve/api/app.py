@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from lgserve.api import a2a, assistants, commands, crons, docs, event_socket, event_stream, later, mcp, metrics, runs, state, store, system, thread_stream, threads, webhooks
+from lgserve.api import a2a, assistants, commands, crons, docs, event_socket, event_stream, later, mcp, metrics, moving, runs, state, store, system, thread_stream, threads, webhooks
 from lgserve.api.auth import door, guard
 from lgserve.api.cors import Cors
 from lgserve.api.custom_app import CUSTOM_APP, CustomApp
@@ -26,6 +26,7 @@ GROUPS: Mapping[str, Sequence[Callable[[], list[web.RouteDef]]]] = {
     "assistants": (assistants.routes,),
     "threads": (
         threads.routes,
+        moving.routes,
         state.routes,
         thread_stream.routes,
         commands.routes,

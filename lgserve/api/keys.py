@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lgserve.services.crons import CronService
     from lgserve.services.event_feed import EventFeeds
     from lgserve.services.introspection import IntrospectionService
+    from lgserve.services.moving import MovingService
     from lgserve.services.runs import RunService
     from lgserve.services.statistics import StatisticsService
     from lgserve.services.store import StoreService
@@ -118,6 +119,8 @@ class ServerFacts:
         self.graph_ids: tuple[str, ...] = ()
         #: By graph id, only those that did not load: message, frames, text, hint.
         self.graph_errors: dict[str, dict[str, Any]] = {}
+        #: Why the code of today is not what is served: it does not load.
+        self.reload_error: Mapping[str, Any] | None = None
         self.ready = False
         self.became_ready = asyncio.Event()
         self._began = time.monotonic()
@@ -157,6 +160,7 @@ class Services:
     store: StoreService
     feeds: EventFeeds
     thread_commands: ThreadCommands
+    moving: MovingService
     facts: ServerFacts
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -47,6 +47,10 @@ def open_session(
     timeout: Annotated[
         str, typer.Option("--timeout", help="How long to wait for an answer.")
     ] = "30s",
+    db: Annotated[
+        Path | None,
+        typer.Option("--db", help="In place of a server: a database file, or its folder."),
+    ] = None,
     output: Annotated[
         Format | None, typer.Option("--output", "-o", help="How to write. [env: LGSERVE_OUTPUT]")
     ] = None,
@@ -62,7 +66,7 @@ def open_session(
     """Settle on a server and on how to write."""
     environment = ClientEnvironment.read()
     terminal = sys.stdout.isatty()
-    client = ApiClient(find_connection(environment, url, api_key, header or [], timeout))
+    found = find_connection(environment, url, api_key, header or [], timeout)
     out = Output(
         format=output or default_format(environment),
         fields=tuple(name.strip() for name in (fields or "").split(",") if name.strip()),
@@ -71,10 +75,27 @@ def open_session(
         times=time,
         quiet=quiet,
     )
-    try:
+    with ExitStack() as stack:
+        if db is not None:
+            found = stack.enter_context(_database(db, found, out))
+        client = ApiClient(found)
+        stack.callback(client.close)
         yield Session(client=client, out=out, arguments=tuple(ctx.find_root().obj or ()))
-    finally:
-        client.close()
+
+
+@contextmanager
+def _database(file: Path, found: Connection, out: Output) -> Iterator[Connection]:
+    """Serve a database in place of the server that was found, for as long as the block lasts."""
+    if found.url_source == "--url":
+        raise usage_error("--url and --db exclude each other")
+    from lgserve.cli.database_link import linked  # starts a process, only for those who ask for it
+
+    with linked(file) as link:
+        if link.held_by is not None:
+            out.note(f"a server has this database (pid {link.held_by}): it is only read")
+        yield replace(
+            found, url=link.url, url_source="--db", api_key=link.key, api_key_source="--db"
+        )
 
 
 def find_connection(

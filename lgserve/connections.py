@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
 
@@ -32,10 +32,11 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the client."""
-        busy = self._current_request is not None and self._current_request.content.is_eof()
+        waited = self._waiter is not None and not self._waiter.done()
+        answering = self._current_request is not None and self._current_request.content.is_eof()
         super().data_received(data)
-        self._mixed = self._mixed or busy
-        self._begun = not self._messages and self._current_request is None
+        self._mixed = self._mixed or answering
+        self._begun = (waited or self._begun) and not self._messages
 
     @property
     def is_idle(self) -> bool:
@@ -64,10 +65,15 @@ class Connection(RequestHandler):
 class Doors:
     """Where connections come in: listeners, and other processes that give theirs away."""
 
-    def __init__(self, server: web.Server) -> None:
-        self._server = server
+    def __init__(self) -> None:
+        self._server: web.Server | None = None
         self._loop = asyncio.get_running_loop()
+        self._leaving = False
         self._listening: dict[socket.socket, asyncio.Server] = {}
+
+    def lead_to(self, server: web.Server) -> None:
+        """Learn what serves the connections."""
+        self._server = server
 
     async def open(self, listener: socket.socket) -> None:
         """Accept connections."""
@@ -82,6 +88,12 @@ class Doors:
             if server is not None:
                 server.close()
 
+    async def prepare(self, _request: web.Request, response: web.StreamResponse) -> None:
+        """Have a client come again over a new connection: others answer there by now."""
+        if self._leaving:
+            response.force_close()
+            response.headers[hdrs.CONNECTION] = "close"
+
     async def take_over(self, descriptor: int) -> None:
         """Serve a connection that another process gave away."""
         connection = socket.socket(fileno=descriptor)
@@ -93,8 +105,9 @@ class Doors:
 
     def give_away_idle(self, port: int, give: Callable[[int], object]) -> int:
         """Give away what is idle of the connections to a port; return how many are in use."""
+        self._leaving = True
         busy = 0
-        for connection in self._server.connections:
+        for connection in self._server.connections if self._server else ():
             if not isinstance(connection, Connection) or _port_of(connection) != port:
                 continue
             kept = connection.give_away() if connection.is_idle else None
@@ -106,7 +119,9 @@ class Doors:
         return busy
 
     def _connect(self) -> Connection:
-        return Connection(self._server, loop=self._loop, **self._server._kwargs)  # noqa: SLF001
+        server = self._server
+        assert server is not None  # noqa: S101 - before anything is opened
+        return Connection(server, loop=self._loop, **server._kwargs)  # noqa: SLF001
 
 
 def _port_of(connection: RequestHandler) -> int | None:

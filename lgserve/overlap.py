@@ -45,6 +45,8 @@ class Place:
         self.takeover = order.takeover
         self.broken = order.broken
         self.peers = order.peers
+        #: Whether other processes use the database at this moment, as far as is known.
+        self.shared = order.takeover
         self._channel = channel
         self._lock = threading.Lock()
         self._early: deque[Message] = deque()

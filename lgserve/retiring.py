@@ -61,7 +61,10 @@ class Retirement:
         match message.kind:
             case "serve":
                 self._turn.set()
+            case "peers":
+                self.place.shared = message.fields["count"] > 0
             case "retire":
+                self.place.shared = True
                 self._grace = message.fields["grace"]
                 self._begun.set()
             case "connection" if message.descriptor is not None:

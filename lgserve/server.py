@@ -586,6 +586,8 @@ class Server:
             outermost=self._tracing.middlewares,
         )
         parts.custom.stands_in(app, self._api_options())
+        doors = Doors()
+        app.on_response_prepare.append(doors.prepare)
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -598,7 +600,7 @@ class Server:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         assert runner.server is not None  # noqa: S101 - after its setup
-        doors = Doors(runner.server)
+        doors.lead_to(runner.server)
         stack.push_async_callback(doors.close)
         if self._own_listener is not None:
             stack.callback(self._own_listener.close)

@@ -334,6 +334,8 @@ class Supervisor:
                 self._talk.died(status)
         if self._stopping:
             return None if self._alive else 0
+        if self._serving is not None:
+            self._serving.channel.send("peers", count=len(self._retired))
         self._go_on()
         return None
 

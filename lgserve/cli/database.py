@@ -71,7 +71,9 @@ def _folder_of_project(config: Path | None) -> Path:
 
 def holder(folder: Path) -> str | None:
     """Return the process of the server that holds a folder, if one does."""
-    if fcntl is None or not (folder / _LOCK).is_file():
+    if fcntl is None:
+        return None
+    if not (folder / _LOCK).is_file():
         return None
     with (folder / _LOCK).open("rb") as file:
         try:

@@ -400,6 +400,10 @@ class RunRequests(Protocol):
         """Note what is answered; the note goes with the thread, if one is named."""
         ...
 
+    def name(self, run: Run) -> None:
+        """Give a run a name of its own, if it has none, so that what it comes to is kept."""
+        ...
+
     def keep_result(self, run_id: str, result: RunResult) -> None:
         """Note what a run came to that is deleted now; nothing happens if it had no name."""
         ...

@@ -85,6 +85,11 @@ class _Active:
 class Neighbours(Protocol):
     """Other processes that work on the same database, if there are any."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether there are any at this moment, as far as is known."""
+        ...
+
     def look(self) -> None:
         """Tell them that there may be something to claim."""
         ...
@@ -95,6 +100,8 @@ class Neighbours(Protocol):
 
 
 class _Nobody:
+    shared = False
+
     def look(self) -> None:
         """Nobody hears it."""
 
@@ -183,7 +190,7 @@ class RunWorker:
         self._backlog = True
         self._wake.set()
         if self._retired:
-            self._neighbours.look()
+            self._tasks.start(self._claim_stranded(), "claiming what would be lost elsewhere")
 
     def cancel_requested(self, run: Run) -> None:
         """Stop a run this worker executes, or have it stopped by who does."""
@@ -221,6 +228,11 @@ class RunWorker:
         self._retired = True
         self._wake.set()
         await self._streams.retire()
+        await self._claim_stranded()
+        self.request_drain(unless_awaited=True)
+
+    async def _claim_stranded(self) -> None:
+        """Claim the runs that leave nothing behind for those who wait here; others do the rest."""
         stranded = [run.thread_id for run in self._streams.awaited() if run.temporary]
         owner = self._options.owner
         claimed = await self._storage.write(
@@ -230,7 +242,7 @@ class RunWorker:
             if run is not None:
                 self._free -= 1
                 self.start(run)
-        self.request_drain(unless_awaited=True)
+        self._neighbours.look()
 
     def request_drain(self, *, unless_awaited: bool) -> None:
         """Let runs that can go on elsewhere stop at their next superstep."""
@@ -489,6 +501,8 @@ class RunWorker:
             end = replace(end, rollback=True)  # it was asked for too late to stop the run
         result = result_of(end, outcome, ended)
         if run.temporary and ended is not None:
+            if self._neighbours.shared and not self._streams.is_awaited(run.run_id):
+                tx.requests.name(run)  # somebody may wait for it in another process
             tx.requests.keep_result(run.run_id, result)
         if self._draining or self._retired:
             return end, result, None

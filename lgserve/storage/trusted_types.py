@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import sysconfig
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import ormsgpack
@@ -24,6 +26,14 @@ _METHOD, _ARRAY, _SNAPSHOT = 3, 6, 7
 _PLAIN = ("null", "bytes", "bytearray")
 _OPTION = ormsgpack.OPT_NON_STR_KEYS
 _SERVER_OWN = {(serializer.__name__, "load_integer"), (serializer.__name__, "load_by_name")}
+#: Where modules are that are not the project's: this package's among them.
+_OTHERS = (
+    *(
+        Path(sysconfig.get_path(name)).resolve()
+        for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    ),
+    Path(__file__).resolve().parent.parent,
+)
 
 
 def check_blob(kind: str, data: bytes, where: str) -> None:
@@ -91,7 +101,17 @@ def _is_own_argument(function: str, argument: Any) -> bool:
     found: Any = sys.modules.get(module)
     for part in path.split("."):
         found = getattr(found, part, None)
-    return _holds_data(found)
+    # It is only named, not called; the project's code may have its own functions in its state.
+    return _holds_data(found) or (found is not None and _is_of_project(module, found))
+
+
+def _is_of_project(module: str, found: Any) -> bool:
+    """Tell whether something is of a module that no package and no standard library brought."""
+    file = getattr(sys.modules[module], "__file__", None)
+    if file is None or getattr(found, "__module__", None) != module:
+        return False
+    path = Path(file).resolve()
+    return not any(path.is_relative_to(folder) for folder in _OTHERS)
 
 
 def _holds_data(found: Any) -> bool:

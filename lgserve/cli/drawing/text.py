@@ -22,7 +22,7 @@ _CHARACTERS = {
     _UP | _LEFT | _RIGHT: "┴", _UP | _DOWN | _LEFT | _RIGHT: "┼",
 }  # fmt: skip
 _DOTTED = {"│": "┆", "─": "┄"}
-_PLAIN = str.maketrans("┌┐└┘─│╭╮╰╯├┤┬┴┼┆┄▼▲↺", "++++-|++++++++" + "+:." + "v^@")
+_PLAIN = str.maketrans("┌┐└┘─│╭╮╰╯├┤┬┴┼┆┄▼▲↺▶", "++++-|+++++++++:.v^@>")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -56,8 +56,9 @@ def list_interrupts(
         threads = iter([found] if graph in (None, _graph(found)) else [])
     rows = interrupts_of(client, threads)
     session.out.rows(INTERRUPTS, rows)
-    if session.out.format == "table" and rows:
-        session.out.note(f"answer: lgserve threads resume {rows[0]['thread_id']} --value '…'")
+    asked = next((row for row in rows if row["interrupt_id"]), None)
+    if session.out.format == "table" and asked is not None:
+        session.out.note(f"answer: lgserve threads resume {asked['thread_id']} --value '…'")
 
 
 def interrupts_of(client: ApiClient, threads: Iterator[Row]) -> list[dict[str, Any]]:

@@ -32,6 +32,8 @@ from lgserve.cli.options import command
 from lgserve.cli.output import Column, Noun
 
 OnConflict = Literal["fail", "skip", "replace"]
+#: What became of a thread, how many checkpoints it has, and what was lost.
+Stored = tuple[str, int, str | None]
 #: Records that are held at a time.
 _AT_ONCE = 32
 _COUNTS = ("imported", "replaced", "skipped", "rebuilt", "checkpoints")
@@ -82,7 +84,7 @@ def import_threads(
                 f"{file} is a folder of pickles, which can run any code when they are read",
                 "add --trust-pickle if it is your own",
             )
-        _take(session, iter(read_folder(Path(file))), counts, losses, on_conflict, renames, dry_run)
+        _take(session, read_folder(Path(file)), counts, losses, on_conflict, renames, dry_run)
     else:
         with opened_for_reading(file) as records:
             checked = _checked(records, file)
@@ -118,8 +120,11 @@ def _take(
     whole = moves_whole(session.client)
     progress = Progress(session, None, "imported")
 
-    def store(record: Record) -> tuple[str, int, str | None]:
-        return _store(session, renamed(record, renames), on_conflict, whole=whole)
+    def store(record: Record) -> Stored | CliError:
+        try:
+            return _store(session, renamed(record, renames), on_conflict, whole=whole)
+        except CliError as exc:  # those beside it in the batch go on, and are counted
+            return exc
 
     try:
         for some in _some(records):
@@ -127,20 +132,36 @@ def _take(
                 _look(session, some, counts, on_conflict)
                 continue
             for results in batches(some, store):
-                for outcome, checkpoints, lost in results:
-                    counts.update({outcome: 1, "checkpoints": checkpoints})
-                    losses.extend([lost] if lost else [])
-            progress.show(sum(counts[name] for name in _COUNTS[:4]))
+                _count(results, counts, losses)
+            progress.show(_taken(counts))
     except CliError as exc:
-        done = counts["imported"] + counts["replaced"] + counts["rebuilt"]
-        exc.hint = (
-            f"{exc.hint} · {done} threads were imported before"
-            if exc.hint
-            else (f"{done} threads were imported before; go on with --on-conflict skip")
-        )
+        _say_how_to_go_on(exc, _taken(counts))
         raise
     finally:
         progress.end()
+
+
+def _say_how_to_go_on(exc: CliError, done: int) -> None:
+    if done:
+        before = f"{done} threads were imported before; go on with --on-conflict skip"
+        exc.hint = f"{exc.hint} · {before}" if exc.hint else before
+    elif exc.exit_code is ExitCode.CONFLICT and exc.hint is None:
+        exc.hint = "--on-conflict skip leaves it, replace takes its place"
+
+
+def _count(results: list[Stored | CliError], counts: Counter[str], losses: list[str]) -> None:
+    for result in results:
+        if not isinstance(result, CliError):
+            outcome, checkpoints, lost = result
+            counts.update({outcome: 1, "checkpoints": checkpoints})
+            losses.extend([lost] if lost else [])
+    for result in results:
+        if isinstance(result, CliError):
+            raise result
+
+
+def _taken(counts: Counter[str]) -> int:
+    return counts["imported"] + counts["replaced"] + counts["rebuilt"]
 
 
 def _some(records: Iterator[Record]) -> Iterator[list[Record]]:
@@ -161,9 +182,7 @@ def _some(records: Iterator[Record]) -> Iterator[list[Record]]:
     raise error
 
 
-def _store(
-    session: Session, record: Record, on_conflict: OnConflict, *, whole: bool
-) -> tuple[str, int, str | None]:
+def _store(session: Session, record: Record, on_conflict: OnConflict, *, whole: bool) -> Stored:
     """Store a thread; return what became of it, how many checkpoints, and what was lost."""
     if record["format"] == SHOWN:
         return rebuild(session.client, record, on_conflict)
@@ -203,7 +222,7 @@ def _say(
     result: dict[str, Any] = {name: counts[name] for name in _COUNTS}
     result |= {"seconds": round(seconds, 3), "losses": losses}
     session.out.item(_RESULT, result, [(name, str(counts[name])) for name in _COUNTS])
-    taken = counts["imported"] + counts["replaced"] + counts["rebuilt"]
+    taken = _taken(counts)
     would = "would import" if dry_run else "imported"
     session.out.note(
         f"{would} {taken} threads, {counts['checkpoints']} checkpoints,"

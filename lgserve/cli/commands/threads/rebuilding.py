@@ -8,12 +8,15 @@ thread goes on.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from lgserve.cli.client import ApiClient
 from lgserve.cli.errors import CliError, ExitCode
 
 Record = dict[str, Any]
+#: Nodes as which the latest values are written, one after another, until that leads to the state.
+_NODES = 6
 
 
 def rebuild(client: ApiClient, record: Record, on_conflict: str) -> tuple[str, int, str | None]:
@@ -30,33 +33,37 @@ def rebuild(client: ApiClient, record: Record, on_conflict: str) -> tuple[str, i
             )  # fmt: skip
         client.delete(f"/threads/{thread_id}")
     line = _line(states)
-    for supersteps in (_steps(line), _flat(line)):
-        lost = _attempt(client, thread, line, supersteps)
-        if lost is None:
+    attempts = [_steps(line), *_flat(line)]
+    for supersteps in attempts:
+        if _attempt(client, thread, line, supersteps, exact=True):
             return "rebuilt", len(line), _lost(thread, states, line)
-    client.delete(f"/threads/{thread_id}")
+    for supersteps in attempts:
+        if _attempt(client, thread, line, supersteps, exact=False):
+            return "rebuilt", len(line), f"thread {thread_id} lost what comes next"
     client.post("/threads", _body(thread))
     return "rebuilt", 0, f"thread {thread_id}: only its metadata could be rebuilt"
 
 
 def _attempt(
-    client: ApiClient, thread: Record, line: list[Record], supersteps: list[Record]
-) -> str | None:
-    """Make the thread by these steps; return what is wrong with it then, and leave none behind."""
-    thread_id = thread["thread_id"]
+    client: ApiClient, thread: Record, line: list[Record], supersteps: list[Record], *, exact: bool
+) -> bool:
+    """Make the thread by these steps; if that does not lead to its state, leave none behind."""
+    path = f"/threads/{thread['thread_id']}"
     try:
         client.post("/threads", {**_body(thread), "supersteps": supersteps})
     except CliError as exc:
         if exc.exit_code is not ExitCode.REFUSED:
             raise
-        return exc.message
-    if not line:
-        return None
-    state = client.get(f"/threads/{thread_id}/state")
-    if state.get("values") == line[-1].get("values") and state.get("next") == line[-1].get("next"):
-        return None
-    client.delete(f"/threads/{thread_id}")
-    return "it comes to other values"
+    else:
+        if not line:
+            return True
+        state, wanted = client.get(f"{path}/state"), line[-1]
+        same = state.get("values") == wanted.get("values")
+        if same and (not exact or state.get("next") == wanted.get("next")):
+            return True
+    if _is_there(client, thread["thread_id"]):
+        client.delete(path)
+    return False
 
 
 def _body(thread: Record) -> Record:
@@ -89,27 +96,57 @@ def _line(states: list[Record]) -> list[Record]:
 def _steps(line: list[Record]) -> list[Record]:
     """Return what each step wrote, as updates of its nodes."""
     supersteps: list[Record] = []
-    for state in line[:-1]:
+    for state, after in pairwise(line):
         tasks = [task for task in state.get("tasks") or () if task.get("result") is not None]
         if (state.get("metadata") or {}).get("source") == "input":
             given: Any = next((task["result"] for task in tasks if task["name"] == "__start__"), {})
             supersteps.append(_superstep([("__input__", given)]))
         if tasks:
-            supersteps.append(_superstep([(task["name"], task["result"]) for task in tasks]))
+            grown = _grown(state, after) if len(tasks) == 1 else {}
+            updates = [(task["name"], _update(task["result"], grown)) for task in tasks]
+            supersteps.append(_superstep(updates))
     return supersteps
 
 
-def _flat(line: list[Record]) -> list[Record]:
-    """Return one step that writes the latest values, by the nodes that ran last."""
+def _grown(before: Record, after: Record) -> dict[str, list[Any]]:
+    """Return what came to the end of lists, as they hold it: with the ids that messages got."""
+    old, new = before.get("values"), after.get("values")
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return {}
+    found = {}
+    for name, items in new.items():
+        known = old.get(name) or []
+        if isinstance(items, list) and isinstance(known, list) and items[: len(known)] == known:
+            found[name] = items[len(known) :]
+    return found
+
+
+def _update(result: Any, grown: dict[str, list[Any]]) -> Any:
+    if not isinstance(result, dict):
+        return _without_nothing(result)
+    return {name: _without_nothing(grown.get(name, value)) for name, value in result.items()}
+
+
+def _without_nothing(value: Any) -> Any:
+    """Leave out of messages what says nothing: servers would take it for something more."""
+    if isinstance(value, list):
+        return [_without_nothing(item) for item in value]
+    if isinstance(value, dict) and "content" in value and "type" in value:
+        optional = ("tool_calls", "invalid_tool_calls", "usage_metadata", "name", "artifact")
+        return {k: v for k, v in value.items() if v or k not in optional}
+    return value
+
+
+def _flat(line: list[Record]) -> list[list[Record]]:
+    """Return ways to write the latest values at once, as one of the nodes that ran last."""
     if not line or not line[-1].get("values"):
         return []
     last = line[-1]
-    ran = [task["name"] for state in line[-2:-1] for task in state.get("tasks") or ()]
-    node = next((name for name in ran if name != "__start__"), "__start__")
-    supersteps = [_superstep([(node, last["values"])])]
-    if not last.get("next"):
-        supersteps.append(_superstep([("__end__", None)]))
-    return supersteps
+    values = _update(last["values"], {})
+    ran = [task["name"] for state in line[::-1] for task in state.get("tasks") or ()]
+    nodes = list(dict.fromkeys([*ran, "__start__"]))[:_NODES]
+    end = [] if last.get("next") else [_superstep([("__end__", None)])]
+    return [[_superstep([(node, values)]), *end] for node in nodes]
 
 
 def _superstep(updates: list[tuple[str, Any]]) -> Record:

@@ -105,10 +105,10 @@ class Channel:
         except OSError:
             return False
         for descriptor in descriptors:
-            os.set_inheritable(descriptor, False)
+            os.set_inheritable(descriptor, False)  # noqa: FBT003 - its signature
             self._descriptors.append(descriptor)
         self._received += data
-        return bool(data)
+        return len(data) > 0
 
 
 def packed(value: object) -> str:

@@ -295,10 +295,14 @@ class Forker:
                 child = server.children[said["pid"]] = server.awaited.popleft()
                 pid = said["pid"]
                 child.reachable(lambda number: _signal(server, pid, number))
+            case "unborn":
+                server.awaited.popleft().end(1)
             case "ended":
                 server.children.pop(said["pid"]).end(said["status"])
             case "unsafe":
                 self._avoid(server, said["module"])
+            case _:
+                message.drop()
 
     def _avoid(self, server: _Server, module: str) -> None:
         """Do without a module that makes forking unsafe; without forks, if it is our own need."""

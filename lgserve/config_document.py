@@ -225,4 +225,12 @@ _Dumper.ignore_aliases = lambda *_: True  # type: ignore[method-assign]
 
 def as_yaml(data: Mapping[str, Any]) -> str:
     """Write data as YAML that `read_document` reads back as the same."""
-    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100))
+    text = _dump(data, allow_unicode=True)
+    # Some characters count as line breaks in YAML 1.1: then all but ASCII is written by number.
+    return _dump(data, allow_unicode=False) if _ODD_IN_YAML.search(text) else text
+
+
+def _dump(data: Mapping[str, Any], *, allow_unicode: bool) -> str:
+    return str(
+        yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=allow_unicode, width=100)
+    )

@@ -69,6 +69,8 @@ class Doors:
         self._server: web.Server | None = None
         self._loop = asyncio.get_running_loop()
         self._leaving = False
+        #: Gives away what was not seen before, when all is about to be closed.
+        self._last_sweep: Callable[[], object] = int
         self._listening: dict[socket.socket, asyncio.Server] = {}
 
     def lead_to(self, server: web.Server) -> None:
@@ -87,6 +89,8 @@ class Doors:
             server = self._listening.pop(listener, None)
             if server is not None:
                 server.close()
+        if not listeners:
+            self._last_sweep()
 
     async def prepare(self, _request: web.Request, response: web.StreamResponse) -> None:
         """Have a client come again over a new connection: others answer there by now."""
@@ -97,7 +101,7 @@ class Doors:
     async def take_over(self, descriptor: int) -> None:
         """Serve a connection that another process gave away."""
         connection = socket.socket(fileno=descriptor)
-        connection.setblocking(False)
+        connection.setblocking(False)  # noqa: FBT003 - its signature
         try:
             await self._loop.connect_accepted_socket(self._connect, connection)
         except OSError:
@@ -106,6 +110,7 @@ class Doors:
     def give_away_idle(self, port: int, give: Callable[[int], object]) -> int:
         """Give away what is idle of the connections to a port; return how many are in use."""
         self._leaving = True
+        self._last_sweep = lambda: self.give_away_idle(port, give)
         busy = 0
         for connection in self._server.connections if self._server else ():
             if not isinstance(connection, Connection) or _port_of(connection) != port:

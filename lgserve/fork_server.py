@@ -94,10 +94,11 @@ class ForkServer:
         message = self._channel.buffered()
         if message is None:
             timeout = 0 if self._modules else None
-            ready, _, _ = select.select([self._channel, self._wake_out], [], [], timeout)
+            orders = self._channel.fileno()
+            ready, _, _ = select.select([orders, self._wake_out], [], [], timeout)
             if self._wake_out in ready:
                 os.read(self._wake_out, 512)
-            if self._channel not in ready:
+            if orders not in ready:
                 return None
             message = self._channel.receive()
         if message is None:
@@ -116,13 +117,20 @@ class ForkServer:
                 self._modules.extend(n for n in said["modules"] if n not in sys.modules)
             case "leave":
                 self._leaving = True
+            case _:
+                message.drop()
         return None
 
     def _fork(self, descriptor: int) -> Forked | None:
         gc.collect()
         gc.freeze()  # pages of what will never be collected stay shared
         parent = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as exc:  # no memory, or too many processes: this one must live on
+            os.close(descriptor)
+            self._channel.send("unborn", why=str(exc))
+            return None
         if pid == 0:
             self._become_child(parent)
             end = socket.socket(fileno=descriptor)
@@ -216,7 +224,7 @@ def serve(after_fork: Callable[[Forked], None]) -> None:
     """Be a fork server; `sys.argv` ends with the listener, the channel and the parent's id."""
     listener, descriptor, parent = map(int, sys.argv[-3:])
     for inherited in (listener, descriptor):
-        os.set_inheritable(inherited, False)
+        os.set_inheritable(inherited, False)  # noqa: FBT003 - its signature
     die_with(parent)
     name_process("lgserve-fork")
     # Ctrl-C reaches the whole foreground group; the parent alone says what it means.

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lgserve.core.models import EVERYTHING
+from lgserve.engine.tasks import TaskSet
 
 if TYPE_CHECKING:
     from lgserve.api.keys import ServerFacts
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 #: Seconds between two looks for connections that have become idle.
 _SWEEP_SECONDS = 0.01
 #: Sweeps in a row that find nobody: what was accepted a moment ago may not be seen yet.
-_QUIET_SWEEPS = 4
+_QUIET_SWEEPS = 8
 #: Seconds between two hints that something may have to be done elsewhere.
 _HINT_SECONDS = 0.25
 #: Seconds for which who served before may keep its successor from claiming.
@@ -54,7 +55,7 @@ class Retirement:
     _turn: asyncio.Event = field(default_factory=asyncio.Event)
     _begun: asyncio.Event = field(default_factory=asyncio.Event)
     _grace: float = 0.0
-    _tasks: set[asyncio.Future[None]] = field(default_factory=set)
+    _tasks: TaskSet = field(default_factory=TaskSet)
 
     def hear(self, message: Message) -> None:
         """Act on what the parent says; on the API's loop."""
@@ -68,11 +69,11 @@ class Retirement:
                 self._grace = message.fields["grace"]
                 self._begun.set()
             case "connection" if message.descriptor is not None:
-                self._spawn(self._take_over(message.descriptor))
+                self._tasks.start(self.doors.take_over(message.descriptor), "taking over")
             case "reload_error":
                 self.facts.reload_error = message.fields["error"]
             case "signal" if message.fields["name"] == "cancel":
-                self._spawn(self._cancel(message.fields["run_id"]))
+                self._tasks.start(self._cancel(message.fields["run_id"]), "cancelling")
             case "signal":
                 self._look()
             case _:
@@ -131,9 +132,6 @@ class Retirement:
             return True
         return bool(busy and (not late or self.streams.awaited()))
 
-    async def _take_over(self, descriptor: int) -> None:
-        await self.doors.take_over(descriptor)
-
     async def _cancel(self, run_id: str) -> None:
         run = await self.storage.lookup(lambda tx: tx.runs.find(run_id, EVERYTHING))
         if run is not None:
@@ -145,8 +143,3 @@ class Retirement:
             self.worker.run_queued()
             self.scheduler.crons_changed()
         self.webhooks.webhooks_due()
-
-    def _spawn(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[arg-type]
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -136,22 +136,27 @@ class Supervisor:
                 self._launcher.close()
 
     def _loop(self) -> int:
-        while True:
-            match self._next_event():
-                case _Stop(number):
-                    if (status := self._stop(number)) is not None:
-                        return status
-                case _Changed(paths) if not self._stopping:
-                    self._reload(paths)
-                case Said(child, message):
-                    self._hear(child, message)
-                case Ended(child, number):
-                    if (status := self._follow_up(child, number)) is not None:
-                        return status
-                case _Blind(reason):
-                    self._talk.not_watching(reason)
-                case _:
-                    pass
+        status: int | None = None
+        while status is None:
+            status = self._act(self._next_event())
+        return status
+
+    def _act(self, event: _Event | None) -> int | None:
+        """Act on an event; return the exit status if it is the end of all."""
+        match event:
+            case _Stop(number):
+                return self._stop(number)
+            case Ended(child, number):
+                return self._follow_up(child, number)
+            case _Changed(paths) if not self._stopping:
+                self._reload(paths)
+            case Said(child, message):
+                self._hear(child, message)
+            case _Blind(reason):
+                self._talk.not_watching(reason)
+            case _:
+                pass
+        return None
 
     def _next_event(self) -> _Event | None:
         """Wait for an event; who does not leave in time is ended, and None returned."""
@@ -235,23 +240,26 @@ class Supervisor:
             case "ready":
                 self._promote(child, message.fields)
             case "failed" if child is self._coming:
-                self._coming = None
-                self._retired.append(child)
-                self._deadlines[child] = time.monotonic() + _LEAVE_SECONDS
-                self._refuse(LoadError(message.fields["message"], message.fields["details"]))
-                self._go_on()
-            case "retired" if self._serving is not None:
-                self._serving.channel.send("serve")
+                self._give_up(child, message)
+            case "retired":
+                self._let_claim()
             case "leaving":
                 self._deadlines.setdefault(child, time.monotonic() + _LEAVE_SECONDS)
-            case "connection":
-                self._pass_connection(child, message)
-            case "signal":
-                for other in self._alive:
-                    if other is not child:
-                        other.channel.send("signal", **message.fields)
             case _:
-                message.drop()
+                self._pass_on(child, message)
+
+    def _give_up(self, child: Child, message: Message) -> None:
+        """Leave the place to who has it: the new code does not load."""
+        self._coming = None
+        self._retired.append(child)
+        self._deadlines[child] = time.monotonic() + _LEAVE_SECONDS
+        self._refuse(LoadError(message.fields["message"], message.fields["details"]))
+        self._go_on()
+
+    def _let_claim(self) -> None:
+        """Tell who serves that who did before has taken what would be lost with it."""
+        if self._serving is not None:
+            self._serving.channel.send("serve")
 
     def _promote(self, child: Child, facts: dict[str, Any]) -> None:
         """Let a child that is ready serve, and who did before retire."""
@@ -264,7 +272,7 @@ class Supervisor:
             if before is not None:
                 self._retire(before)
             else:
-                child.channel.send("serve")
+                self._let_claim()
         if child is not self._serving or self._stopping:
             return
         self._broken = frozenset(g["graph_id"] for g in facts.get("graphs", ()) if g["error"])
@@ -285,11 +293,13 @@ class Supervisor:
         if self._changed_again and self._coming is None and not self._stopping:
             self._start()
 
-    def _pass_connection(self, child: Child, message: Message) -> None:
-        """Give a connection of a retired child to who serves; without one, it is closed."""
-        heir = self._serving
-        if heir is not None and heir is not child:
-            heir.channel.send("connection", descriptor=message.descriptor, **message.fields)
+    def _pass_on(self, child: Child, message: Message) -> None:
+        """Pass a hint on to all others, and a client's connection to who serves."""
+        others = [other for other in self._alive if other is not child]
+        if message.kind == "connection":
+            others = [other for other in others if other is self._serving]
+        for other in others:
+            other.channel.send(message.kind, descriptor=message.descriptor, **message.fields)
         message.drop()
 
     # ---------------------------------------------------------------- ending
@@ -322,22 +332,27 @@ class Supervisor:
         self._deadlines.pop(child, None)
         if child in self._retired:
             self._retired.remove(child)
+        if self._stopping:
+            return self._one_less(child)
         if child is self._coming:
             self._coming = None
-            if not self._stopping:
-                self._refuse(LoadError(_ended_by_itself(status), {}))
+            self._refuse(LoadError(_ended_by_itself(status), {}))
         elif child is self._serving:
             self._serving = None
-            if not expected and not self._stopping:
-                if status == CANNOT_SERVE and not self._served:
-                    return 1
+            if status == CANNOT_SERVE and not self._served:
+                return 1
+            if not expected:
                 self._talk.died(status)
-        if self._stopping:
-            return None if self._alive else 0
         if self._serving is not None:
             self._serving.channel.send("peers", count=len(self._retired))
         self._go_on()
         return None
+
+    def _one_less(self, child: Child) -> int | None:
+        """Note that one has left; the last one ends it all."""
+        self._coming = None if child is self._coming else self._coming
+        self._serving = None if child is self._serving else self._serving
+        return None if self._alive else 0
 
     def _follow_files(self) -> None:
         self._unwatch = stop = threading.Event()

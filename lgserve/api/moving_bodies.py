@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lgserve import jsonio
-from lgserve.api.fields import Body, Object, UuidText, uuid_text
+from lgserve.api.fields import Body, Config, Object, UuidText, no_config, uuid_text
 from lgserve.api.thread_bodies import Minutes
 from lgserve.core.clock import to_iso
 from lgserve.core.errors import InvalidRequestError
@@ -22,9 +22,17 @@ from lgserve.services.moving import moved_ttl
 
 FORMAT, VERSION = "lgserve.thread", 1
 
+_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 _Namespace = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")]
 _Place = Annotated[int, Field(ge=0)]
+#: LangGraph reads a checkpoint's number out of its id.
+_CheckpointId = Annotated[str, Field(pattern=_UUID)]
+_Version = (
+    Annotated[int, Field(ge=0, lt=2**63)]
+    | Annotated[float, Field(ge=0, lt=2**63)]
+    | Annotated[str, Field(max_length=200)]
+)
 
 
 class TtlMember(Body):
@@ -43,9 +51,9 @@ class ThreadMember(Body):
     state_updated_at: str
     metadata: Object
     status: ThreadStatus
-    config: Object = Field(default_factory=dict)
+    config: Config = Field(default_factory=no_config)
     values: Any = None
-    interrupts: dict[str, list[Any]] | None = None
+    interrupts: dict[str, list[Object]] | None = None
     error: Any = None
     ttl: TtlMember | None = None
 
@@ -81,10 +89,10 @@ class CheckpointMember(Body):
     """A checkpoint; numbers are places in `blobs`."""
 
     namespace: _Namespace
-    checkpoint_id: _Id
-    parent_id: _Id | None
+    checkpoint_id: _CheckpointId
+    parent_id: _CheckpointId | None
     metadata: Object
-    versions: dict[str, int | float | str]
+    versions: dict[str, _Version]
     data: _Place
     values: dict[str, _Place]
     writes: list[WriteMember] = Field(fail_fast=True)
@@ -104,8 +112,12 @@ class ThreadImportBody(Body):
         """Return the checkpoints, decoded as far as that is safe for everybody.
 
         Raises:
-            InvalidRequestError: what is said to be base64 is none, or a place is none.
+            InvalidRequestError: what is said to be base64 is none, a place is none, or a checkpoint
+            is there twice.
         """
+        places = {(each.namespace, each.checkpoint_id) for each in self.checkpoints}
+        if len(places) < len(self.checkpoints):
+            raise InvalidRequestError("checkpoints: one of them is there twice")
         blobs = [_blob(number, kind, text) for number, (kind, text) in enumerate(self.blobs)]
         return [_checkpoint(each, blobs) for each in self.checkpoints]
 

@@ -63,9 +63,8 @@ def no_such_graph(name: str, known: list[str]) -> CliError:
     )
 
 
-def broken_graph(name: str, text: str, hint: str | None, *, first: bool = True) -> CliError:
+def broken_graph(name: str, text: str, hint: str | None) -> CliError:
     """Return the error for a graph that does not import; the text has only the user's lines."""
-    del first
     return CliError(
         f'graph "{name}" does not import',
         code="E_GRAPH",

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lgserve import logs
-from lgserve.cli.errors import CliError, say
 from lgserve.children import Order
+from lgserve.cli.errors import CliError, say
 from lgserve.settings import export_environment
 
 if TYPE_CHECKING:

@@ -188,7 +188,7 @@ class _Decoder:
 
     def _checkpoint(self, moved: MovedCheckpoint, where: str) -> dict[str, Any]:
         data = _decoded(moved.data, where)
-        if not isinstance(data, dict) or not isinstance(data.get("versions_seen"), dict):
+        if not _is_checkpoint(data):
             raise InvalidRequestError(f"{where}: its data is no checkpoint")
         values = {name: self._value(blob, where) for name, blob in moved.values.items()}
         beside = {"id": moved.checkpoint_id, "channel_versions": dict(moved.versions)}
@@ -210,6 +210,14 @@ class _Decoder:
             (task_id, f"~moved, {number:06}", writes)
             for number, (task_id, writes) in enumerate(by_task.items())
         ]
+
+
+def _is_checkpoint(data: Any) -> bool:
+    """Tell whether this is what LangGraph reads as a checkpoint, values left out."""
+    if not isinstance(data, dict) or not isinstance(data.get("ts", ""), str):
+        return False
+    seen = data.get("versions_seen")
+    return isinstance(seen, dict) and all(isinstance(each, dict) for each in seen.values())
 
 
 def _decoded(blob: Blob, where: str) -> Any:

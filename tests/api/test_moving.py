@@ -130,6 +130,10 @@ def test_a_busy_thread_is_not_replaced(http: httpx.Client) -> None:
         (lambda record: record["checkpoints"][0].update(data=10**6), "there is no blob"),
         (lambda record: record["checkpoints"][0].update(data=1), "no checkpoint"),
         (lambda record: record["checkpoints"][0].pop("versions"), "versions"),
+        (lambda record: record["checkpoints"][0]["versions"].update(a=2**70), "versions.a"),
+        (lambda record: record["checkpoints"][0].update(checkpoint_id="x"), "checkpoint_id"),
+        (lambda record: record["checkpoints"].append(record["checkpoints"][0]), "twice"),
+        (lambda record: record["thread"].update(config={"configurable": 5}), "configurable"),
     ],
 )
 def test_what_is_broken_is_refused_and_leaves_nothing(
@@ -211,8 +215,7 @@ def test_nobody_says_of_himself_that_he_is_somebody_else(owners: httpx.Client) -
 def test_other_ways_of_storing_give_and_take_threads_too(tmp_path: Path, name: str) -> None:
     config: dict[str, Any] = {}
     if name == "sealed":
-        key = base64.b64encode(bytes(range(32))).decode()
-        config = {"env": {"LANGGRAPH_AES_KEY": key}}
+        config = {"env": {"LANGGRAPH_AES_KEY": "0123456789abcdef0123456789abcdef"}}
     with (
         served(tmp_path, name, config, data=str(tmp_path / "data")) as url,
         httpx.Client(base_url=url, timeout=_SECONDS) as client,

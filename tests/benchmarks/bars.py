@@ -162,8 +162,12 @@ def saves() -> None:
                 assert ticks_of(reader.end()) == all_ticks(60)
         assert not prober.failures, prober.failures[:3]
         print(f"saves: {SAVES} during streams, no event lost; the new code answers after (s)")
-        print(f"  {' '.join(f'{wait:.2f}' for wait in waits)}; median {statistics.median(waits):.2f}")
-        print(f"  GET /ok: {prober.asked} asked, none failed, longest {1e3 * prober.longest:.0f} ms")
+        print(
+            f"  {' '.join(f'{wait:.2f}' for wait in waits)}; median {statistics.median(waits):.2f}"
+        )
+        print(
+            f"  GET /ok: {prober.asked} asked, none failed, longest {1e3 * prober.longest:.0f} ms"
+        )
 
 
 def reloads() -> None:
@@ -186,7 +190,9 @@ def reloads() -> None:
         failures = [*prober.failures, *(text for each in load for text in each.failures)]
         done = sum(each.done for each in load)
         print(f"reloads: {RELOADS} in {seconds:.0f} s, {done} runs and {prober.asked} GET /ok")
-        print(f"  failures {len(failures)} {failures[:3]}; longest /ok {1e3 * prober.longest:.0f} ms")
+        print(
+            f"  failures {len(failures)} {failures[:3]}; longest /ok {1e3 * prober.longest:.0f} ms"
+        )
         print(f"  memory and processes at each 20th: {', '.join(sizes)}")
         memory = sum(resident(pid) for pid in served.processes())
         print(f"  left at the end: {len(served.processes())} processes with {memory:.0f} MB")

@@ -15,8 +15,6 @@ from lgserve.cli.database import holder
 from lgserve.cli.database_link import linked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.cli.conftest import Lgserve, Result
     from tests.servers import ServerProcess
 
@@ -213,12 +211,12 @@ READING = [
 
 
 @pytest.fixture
-def names(offline: Lgserve, filled: Path) -> Iterator[dict[str, str]]:
+def names(offline: Lgserve, filled: Path) -> dict[str, str]:
     """The thread that waits for an answer, and its run."""
     with sqlite3.connect(f"{filled.as_uri()}?mode=ro", uri=True) as connection:
         run = connection.execute("SELECT thread_id, run_id FROM runs").fetchone()
     connection.close()
-    yield {"THREAD": str(run[0]), "RUN": str(run[1])}
+    return {"THREAD": str(run[0]), "RUN": str(run[1])}
 
 
 @pytest.mark.parametrize("who", ["alone", "held"])
@@ -255,7 +253,8 @@ def without_empty(value: Any) -> Any:
     if isinstance(value, list):
         return [without_empty(item) for item in value]
     if isinstance(value, dict):
-        return {k: without_empty(v) for k, v in value.items() if v not in ([], {}, None)}
+        kept = {name: without_empty(item) for name, item in value.items()}
+        return {name: item for name, item in kept.items() if item not in ([], {}, None)}
     return value
 
 

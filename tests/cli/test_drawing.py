@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -119,7 +120,7 @@ def test_spots_of_a_layer_keep_their_distance(seed: int) -> None:
     names = [f"n{n}" for n in range(12)]
     drawn = picture(*((dice.choice(names), dice.choice(names)) for _ in range(20)))
     for layer in lay_out(drawn, lambda name: len(name) + dice.randint(2, 9), 3).layers:
-        for one, following in zip(layer, layer[1:], strict=False):
+        for one, following in pairwise(layer):
             assert following.x - (one.x + one.width) >= 3
 
 
@@ -152,7 +153,7 @@ def test_mermaid_has_subgraphs_labels_and_safe_ids() -> None:
             ("child:one", "child:two", True, 'a "b"'),
             ("child:two", "a b"),
             ("a b", "a_b"),
-        )  # fmt: skip
+        )
     )
     assert '\tend_("end");\n' in text
     assert '\tsubgraph sub_child["child"]\n\t\tchild_one("one");\n' in text

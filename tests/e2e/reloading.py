@@ -245,7 +245,7 @@ class Loader:
         assert len(answer.json().get("log", ())) == 3, answer.text
         with client.stream("POST", f"/threads/{thread}/runs/stream", json=body) as streamed:
             lines = list(streamed.iter_lines())
-        told = [json.loads(line[6:]) for line in lines if line.startswith("data: \"")]
+        told = [json.loads(line[6:]) for line in lines if line.startswith('data: "')]
         assert told == all_ticks(3), lines
 
 

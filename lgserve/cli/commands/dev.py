@@ -12,6 +12,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from lgserve.children import Order
 from lgserve.cli.announcing import Announcer, Launch
 from lgserve.cli.binding import bind
 from lgserve.cli.child import child_command, fork_server_command
@@ -23,7 +24,6 @@ from lgserve.cli.server_options import ServerOptions, load, server_options, tran
 from lgserve.cli.serving import require_debugger
 from lgserve.cli.state_file import removed_at_end
 from lgserve.settings import ServerFlags, Settings
-from lgserve.children import Order
 from lgserve.supervisor import Supervisor
 from lgserve.watching import watch_files
 

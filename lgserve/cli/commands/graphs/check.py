@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 
 import typer
 
@@ -13,6 +14,17 @@ from lgserve.cli.local_graphs import LocalGraphs
 from lgserve.cli.options import command
 from lgserve.cli.output import Column
 from lgserve.cli.project_options import ProjectSession, open_project
+
+_CHECKED = replace(
+    GRAPHS,
+    columns=(
+        Column(name="graph", path="graph"),
+        Column(name="status", path="status"),
+        Column(name="kind", path="kind"),
+        Column(name="seconds", path="seconds", kind="number"),
+        Column(name="path", path="path"),
+    ),
+)
 
 app = new_app("check", "Import the graphs of this folder.")
 
@@ -55,19 +67,3 @@ def _failure(broken: list[CliError], count: int) -> CliError:
         details="\n".join(told),
         hint="correct them one by one: lgserve graphs check GRAPH",
     )
-
-
-def _checked() -> Any:
-    from dataclasses import replace
-
-    columns = (
-        Column(name="graph", path="graph"),
-        Column(name="status", path="status"),
-        Column(name="kind", path="kind"),
-        Column(name="seconds", path="seconds", kind="number"),
-        Column(name="path", path="path"),
-    )
-    return replace(GRAPHS, columns=columns)
-
-
-_CHECKED = _checked()

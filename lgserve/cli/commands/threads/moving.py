@@ -153,7 +153,7 @@ def _plain(stream: Any) -> Any:
     if start.startswith(_GZIP_MAGIC):
         return gzip.GzipFile(fileobj=stream)
     if start == _ZSTD_MAGIC:
-        return _zstd().open(stream, "rb")
+        return io.BufferedReader(_zstd().open(stream, "rb"))
     return stream
 
 

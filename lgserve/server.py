@@ -25,7 +25,6 @@ from lgserve.api.app import build_app
 from lgserve.api.keys import ApiOptions, ServerFacts, Services
 from lgserve.brokers.local import LocalRunStreams
 from lgserve.build_info import read_build
-from lgserve.connections import Doors
 from lgserve.core.clock import SystemClock
 from lgserve.core.ids import new_id
 from lgserve.custom_parts import CustomAppParts, wire_custom_app
@@ -49,8 +48,6 @@ from lgserve.graphs.schemas import context_for
 from lgserve.graphs.tracebacks import describe_error
 from lgserve.guarding import load_custom, make_authenticator, store_scope_of
 from lgserve.handlers import Handlers
-from lgserve.overlap import ForeignRuns, NotTakenOverError, Place
-from lgserve.retiring import Retirement
 from lgserve.services.a2a import A2aService
 from lgserve.services.a2a_agents import A2aAgents
 from lgserve.services.assistants import AssistantService
@@ -60,7 +57,6 @@ from lgserve.services.cron_firing import CronFirer
 from lgserve.services.crons import CronService
 from lgserve.services.event_feed import EventFeeds
 from lgserve.services.introspection import IntrospectionService
-from lgserve.services.moving import MovingService
 from lgserve.services.runs import RunService
 from lgserve.services.statistics import StatisticsService
 from lgserve.services.thread_commands import ThreadCommands
@@ -71,7 +67,6 @@ from lgserve.settings import Settings, export_environment, sdk_keys, tracing_env
 from lgserve.storage.checkpointers import SqliteCheckpointers
 from lgserve.storage.custom_store import CustomStore
 from lgserve.storage.database import SqliteDatabase
-from lgserve.storage.moving import CheckpointMover
 from lgserve.storage.sqlite import SqliteStorage
 from lgserve.storage.store_items import SqliteStore
 from lgserve.store_parts import StoreParts, wire_store
@@ -108,8 +103,6 @@ class StartupReport:
     seconds: float
     graphs: tuple[GraphReport, ...]
     recovered_runs: int
-    #: The name under which runs are executed.
-    owner: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +114,6 @@ class _Parts:
     janitor: Janitor
     scheduler: CronScheduler
     webhooks: WebhookWorker
-    streams: LocalRunStreams
-    foreign: ForeignRuns
     authenticator: Authenticator | None
     store: StoreParts
     custom: CustomAppParts
@@ -133,28 +124,17 @@ class _Parts:
 Announce = Callable[[StartupReport], None]
 
 
-def run_server(
-    settings: Settings,
-    listener: socket.socket,
-    announce: Announce,
-    place: Place | None = None,
-    *,
-    folder_held: bool = False,
-) -> int:
+def run_server(settings: Settings, listener: socket.socket, announce: Announce) -> int:
     """Serve until SIGTERM or SIGINT and return the exit code; call it in the main thread.
 
     The first signal lets runs stop at their next superstep, at most `grace_seconds` long; the
-    second one leaves at once. With a `place`, another process may take over; then it ends too.
-
-    Raises:
-        NotTakenOverError: it was to take over, and does not load what the other one does.
+    second one leaves at once.
     """
     export_environment(settings.project)
     _quiet_bad_requests()
     loop_factory = _loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        server = partial(Server, settings, listener, loop_factory, place, folder_held=folder_held)
-        return runner.run(_serve(server, announce, place))
+        return runner.run(_serve(settings, listener, announce, loop_factory))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -166,17 +146,19 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def _serve(make: Callable[[], Server], announce: Announce, place: Place | None) -> int:
+async def _serve(
+    settings: Settings,
+    listener: socket.socket,
+    announce: Announce,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+) -> int:
     stop = asyncio.Event()
     _on_signals(stop)
-    server = make()
-    async with server.started() as report:
+    async with Server(settings, listener, loop_factory).started() as report:
         announce(report)
         if report.graphs and all(graph.error for graph in report.graphs):
             _log.warning("no graph could be loaded; the API is up, runs will fail")
-        await server.served(stop)
-    if place is not None:
-        place.look()  # at what was given back just now
+        await stop.wait()
     return 0
 
 
@@ -201,23 +183,14 @@ class Server:
         settings: Settings,
         listener: socket.socket,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
-        place: Place | None = None,
-        *,
-        folder_held: bool = False,
     ) -> None:
         self._settings = settings
         self._listener = listener
         self._loop_factory = loop_factory
-        self._place = place
-        self._folder_held = folder_held
-        #: Where a child's own code calls: what others accept knows nothing of its runs.
-        self._own_listener = None if place is None else socket.create_server(("127.0.0.1", 0))
-        self._retirement: Retirement | None = None
         self._began = time.monotonic()
         self._tracing = Tracing()
         self._handlers = Handlers()
-        #: The name under which runs are executed here.
-        self.owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[StartupReport]:
@@ -239,13 +212,9 @@ class Server:
             stack.push_async_callback(user_loop.run, parts.loopback.close)
             stack.push_async_callback(parts.own_storage.close, user_loop)
             stack.push_async_callback(parts.custom.stop)
-            doors = await self._open_doors(stack, parts)
-            takeover = self._place is not None and self._place.takeover
-            if not takeover:
-                await doors.open(self._listener)
+            await self._start_site(stack, parts)
 
             loaded = await self._load_graphs(user_loop, parts.graphs)
-            self._refuse_broken(loaded)
             await load_custom(settings, parts.authenticator, user_loop)
             await self._handlers.load(settings, user_loop)
             self._tracing.loaded()
@@ -257,78 +226,25 @@ class Server:
             stack.callback(parts.store.close)
             await parts.services.assistants.create_system_assistants()
             stack.push_async_callback(parts.webhooks.stop)
-            if takeover:
-                await parts.custom.start(settings.project, user_loop)
-            await parts.webhooks.start(alone=not takeover)
+            await parts.webhooks.start()
             # Behind the drain: what is due meanwhile waits in the queue for the next process.
             stack.push_async_callback(parts.scheduler.stop)
-            recovered = await parts.worker.recover(self._place.peers if self._place else ())
+            recovered = await parts.worker.recover()
             stack.push_async_callback(parts.worker.drain, settings.grace_seconds)
-            tasks.start(parts.foreign.follow(), "runs of others")
-            if self._place is not None:
-                self._retirement = self._join(self._place, parts, doors)
-            if takeover:
-                tasks.start(self._claim_in_turn(parts.worker), "taking over")
-            else:
-                parts.worker.run()
+            parts.worker.run()
             tasks.start(parts.janitor.run(), "janitor")
             if "crons" not in _disabled(settings):
                 parts.scheduler.start()
             self._start_watchdog(stack, user_loop, parts.worker)
-            if not takeover:
-                await parts.custom.start(settings.project, user_loop)
+            await parts.custom.start(settings.project, user_loop)
             parts.services.facts.loaded(loaded)
-            if takeover:
-                await doors.open(self._listener)
             yield StartupReport(
                 url=self._url,
                 data=self._data,
                 seconds=time.monotonic() - self._began,
                 graphs=tuple(_graph_report(report) for report in loaded),
                 recovered_runs=len(recovered),
-                owner=self.owner,
             )
-
-    async def served(self, stop: asyncio.Event) -> None:
-        """Return when it is time to end: a signal has come, or another process serves."""
-        if self._retirement is None:
-            await stop.wait()
-        else:
-            await self._retirement.over(stop)
-
-    def _refuse_broken(self, loaded: Sequence[LoadReport]) -> None:
-        """Leave the place to who has it if a graph does not load that does load there."""
-        place = self._place
-        if place is None or not place.takeover:
-            return
-        errors = {r.graph_id: r.error for r in loaded if r.error and r.graph_id not in place.broken}
-        if errors:
-            told = "\n".join(f"{name}: {error.summary}" for name, error in errors.items())
-            raise NotTakenOverError(
-                told, {"graphs": {name: error.to_json() for name, error in errors.items()}}
-            )
-
-    def _join(self, place: Place, parts: _Parts, doors: Doors) -> Retirement:
-        """Take one's place among the processes of the parent."""
-        retirement = Retirement(
-            place=place,
-            doors=doors,
-            listener=self._listener,
-            worker=parts.worker,
-            streams=parts.streams,
-            storage=parts.services.runs.storage,
-            scheduler=parts.scheduler,
-            webhooks=parts.webhooks,
-            facts=parts.services.facts,
-        )
-        place.attach(retirement.hear)
-        return retirement
-
-    async def _claim_in_turn(self, worker: RunWorker) -> None:
-        """Begin to claim when who served before has taken what would be lost with it."""
-        if self._retirement is not None:
-            await self._retirement.turn()
-        worker.run()
 
     def _wire(self, database: SqliteDatabase, user_loop: UserLoopThread, tasks: TaskSet) -> _Parts:
         """Give each part what it needs; nothing starts here."""
@@ -346,7 +262,7 @@ class Server:
             settings.webhooks,
             storage,
             clock,
-            owner=self.owner,
+            owner=self._owner,
             own_url=self._url,
             enabled="webhooks" not in _disabled(settings),
         )
@@ -381,7 +297,6 @@ class Server:
             clock=clock,
             tasks=tasks,
             options=self._worker_options(),
-            neighbours=self._place,
         )
         canceller = Canceller(storage=storage, streams=streams, worker=worker)
         threads = ThreadService(
@@ -442,12 +357,6 @@ class Server:
             thread_commands=ThreadCommands(
                 storage=storage, streams=streams, state=state, clock=clock
             ),
-            moving=MovingService(
-                storage=storage,
-                threads=threads,
-                state=state,
-                mover=CheckpointMover(checkpointers, database, encryption.cipher),
-            ),
             facts=facts,
         )
         janitor = Janitor(
@@ -473,8 +382,6 @@ class Server:
             authenticator=authenticator,
             scheduler=scheduler,
             webhooks=webhooks.worker,
-            streams=streams,
-            foreign=ForeignRuns(storage, streams, runs),
         )
 
     def _facts(self, storage: SqliteStorage, worker: RunWorker, store: SqliteStore | CustomStore) -> ServerFacts:
@@ -503,7 +410,7 @@ class Server:
 
     def _loopback(self, user_loop: UserLoopThread) -> Loopback:
         return Loopback(
-            url=_url_of(self._own_listener or self._listener),
+            url=self._url,
             prefix=self._settings.mount_prefix,
             user_loop=user_loop,
             environment_keys=sdk_keys,
@@ -545,7 +452,9 @@ class Server:
 
     @property
     def _url(self) -> str:
-        return _url_of(self._listener)
+        host, port = self._listener.getsockname()[:2]
+        host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     @property
     def _data(self) -> str:
@@ -555,8 +464,7 @@ class Server:
     def _open_database(self, stack: AsyncExitStack) -> SqliteDatabase:
         settings = self._settings
         if settings.data is not None:
-            if not self._folder_held:
-                stack.enter_context(held(settings.data))
+            stack.enter_context(held(settings.data))
             if settings.fresh:
                 remove_database(settings.data)
         database = SqliteDatabase(settings.data, synchronous=settings.synchronous)  # type: ignore[arg-type]
@@ -567,7 +475,7 @@ class Server:
     def _worker_options(self) -> WorkerOptions:
         settings = self._settings
         return WorkerOptions(
-            owner=self.owner,
+            owner=self._owner,
             slots=settings.n_jobs_per_worker,
             lease_seconds=settings.lease_seconds,
             run_timeout_seconds=settings.run_timeout_seconds,
@@ -575,8 +483,7 @@ class Server:
             strict_blocking=settings.strict_blocking,
         )
 
-    async def _open_doors(self, stack: AsyncExitStack, parts: _Parts) -> Doors:
-        """Make everything ready to be called, by this process's own code first."""
+    async def _start_site(self, stack: AsyncExitStack, parts: _Parts) -> None:
         guard = None if parts.authenticator is None else parts.loopback.guarded(parts.authenticator)
         app = build_app(
             parts.services,
@@ -586,8 +493,6 @@ class Server:
             outermost=self._tracing.middlewares,
         )
         parts.custom.stands_in(app, self._api_options())
-        doors = Doors()
-        app.on_response_prepare.append(doors.prepare)
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -599,13 +504,7 @@ class Server:
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        assert runner.server is not None  # noqa: S101 - after its setup
-        doors.lead_to(runner.server)
-        stack.push_async_callback(doors.close)
-        if self._own_listener is not None:
-            stack.callback(self._own_listener.close)
-            await doors.open(self._own_listener)
-        return doors
+        await web.SockSite(runner, self._listener, backlog=1024).start()
 
     def _api_options(self) -> ApiOptions:
         settings = self._settings
@@ -656,12 +555,6 @@ class Server:
     def _trim(self, error: BaseException) -> str:
         project = self._settings.project
         return describe_error(error, project.root, project.import_paths).text
-
-
-def _url_of(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _quiet_bad_requests() -> None:

@@ -119,8 +119,6 @@ class ServerFacts:
         self.graph_ids: tuple[str, ...] = ()
         #: By graph id, only those that did not load: message, frames, text, hint.
         self.graph_errors: dict[str, dict[str, Any]] = {}
-        #: Why the code of today is not what is served: it does not load.
-        self.reload_error: Mapping[str, Any] | None = None
         self.ready = False
         self.became_ready = asyncio.Event()
         self._began = time.monotonic()

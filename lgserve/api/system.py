@@ -33,7 +33,6 @@ _BY_ROUTE = {
     "mcp": "/mcp",
     "protocol_v2": "/threads/{thread_id}/stream/events",
     "metrics": "/metrics",
-    "thread_transfer": "/threads/import",
 }
 #: Capabilities that some part must vouch for, whatever routes there are.
 _VOUCHED = ("auth", "resumable_streams", "semantic_search", "tracing", "webhooks")
@@ -97,7 +96,6 @@ async def info(request: web.Request) -> web.Response:
             "tracing": facts.tracing(),
             "graphs": facts.graph_ids,
             "graph_errors": facts.graph_errors,
-            "reload_error": facts.reload_error,
             **await _figures(facts),
         }
     )

@@ -4,10 +4,6 @@ The user loop appends frames; the API's loop publishes them, a batch a wake-up. 
 resumable run are stored first and shown after, so that nobody sees an event that a crash could take
 back. What the slowest follower has read is let go; a reader that falls far behind reads on from the
 database, or, if the run is not resumable, is cut off.
-
-During a reload two processes work on one database. A run that the other one executes is *foreign*
-here: its log is stored, resumable or not, and whoever follows it here gets it from the database
-(`lgserve.overlap.ForeignRuns`).
 """
 
 from __future__ import annotations
@@ -16,7 +12,6 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lgserve.brokers.thread_follower import LocalThreadFollower
@@ -27,7 +22,7 @@ from lgserve.core.vocabulary import ACTIVE_RUN_STATUSES
 
 if TYPE_CHECKING:
     from lgserve.core.models import ThreadPosition
-    from lgserve.core.ports import Clock, Storage, Transaction
+    from lgserve.core.ports import Clock, Storage
 
 #: Unread bytes a log keeps in memory for its slowest follower.
 _MOST_KEPT = 32 * 1024 * 1024
@@ -43,17 +38,13 @@ class RunLog:
         self.run = run
         #: True while someone reads or the run is resumable: else encoding would be for nobody.
         self.wanted = run.resumable
-        #: True while the run executes in this process.
-        self.here = False
+        self.result: asyncio.Future[RunResult] = streams.loop.create_future()
         self.closed = False
-        self._result: asyncio.Future[RunResult] = streams.loop.create_future()
-        self._asked = False
         self._broken = False
         self._streams = streams
         self._incoming: deque[tuple[str, bytes]] = deque()
         self._woken = False
         self._events: deque[StreamEvent] = deque()
-        self._last: StreamEvent | None = None
         self._bytes = 0
         self._seq = 0
         self._shown = 0
@@ -61,27 +52,6 @@ class RunLog:
         self._saving: asyncio.Task[None] | None = None
         self._followers: set[Subscription] = set()
         self._changed = asyncio.Event()
-
-    @property
-    def result(self) -> asyncio.Future[RunResult]:
-        """What the run came to, once it has ended."""
-        self._asked = True
-        return self._result
-
-    @property
-    def is_awaited(self) -> bool:
-        """Whether somebody reads the log, or has asked for the result."""
-        return bool(self._followers) or self._asked
-
-    @property
-    def is_unkept(self) -> bool:
-        """Whether somebody reads the log of a run that is not stored."""
-        return bool(self._followers) and not self.run.resumable
-
-    @property
-    def last_seq(self) -> int:
-        """The number of the last event that was shown."""
-        return self._shown
 
     def append(self, name: str, frame: bytes) -> None:
         """Add an event; called on the user loop, wakes the API's loop once a batch."""
@@ -102,29 +72,9 @@ class RunLog:
     @property
     def kept_bytes(self) -> int:
         """How much memory the log takes for those who have not read it."""
-        result = self._result
+        result = self.result
         told = result.done() and not result.cancelled() and result.exception() is None
         return self._bytes + (len(result.result().body) if told else 0)
-
-    async def keep(self) -> None:
-        """Store from here on what the run says; its last event marks how far it was."""
-        self._take_in()
-        run_id, last = self.run.run_id, self._last
-        self.run = replace(self.run, resumable=True)
-        self.wanted = True
-        now = to_iso(self._streams.clock.now())
-
-        def work(tx: Transaction) -> None:
-            tx.runs.keep_log(run_id)
-            if last is not None:
-                tx.events.append(run_id, [last], now)
-
-        await self._streams.storage.write(work)
-
-    def take_in(self, events: Sequence[StreamEvent]) -> None:
-        """Show events that another process has stored."""
-        self._seq = events[-1].seq
-        self._show(events)
 
     async def flush(self) -> None:
         """Return when every event appended so far is shown, and stored if the run is resumable."""
@@ -136,16 +86,16 @@ class RunLog:
         """End the log and answer those who wait."""
         await self.flush()
         self.closed = True
-        if not self._result.done():
-            self._result.set_result(result)
+        if not self.result.done():
+            self.result.set_result(result)
         self._changed.set()
 
     def break_off(self) -> None:
         """End the log without an end of its run: readers and waiters have to come back."""
         self._broken = True
-        if not self._result.done():
-            self._result.set_exception(UnavailableError())
-            self._result.exception()  # nobody has to wait for it
+        if not self.result.done():
+            self.result.set_exception(UnavailableError())
+            self.result.exception()  # nobody has to wait for it
         self._changed.set()
 
     def subscribe(self, after: int | None) -> Subscription:
@@ -229,7 +179,6 @@ class RunLog:
 
     def _show(self, events: Sequence[StreamEvent]) -> None:
         self._events.extend(events)
-        self._last = events[-1]
         self._bytes += sum(len(event.frame) for event in events)
         self._shown = events[-1].seq
         changed, self._changed = self._changed, asyncio.Event()
@@ -320,10 +269,6 @@ class LocalRunStreams:
         self.clock = clock
         self.spawn = spawn
         self._logs: dict[str, RunLog] = {}
-        #: Logs of runs that another process executes, or will, and that are asked for here.
-        self._foreign: dict[str, RunLog] = {}
-        self.foreign_news = asyncio.Event()
-        self._retired = False
         self._thread_followers: dict[str, set[LocalThreadFollower]] = {}
         self._stopped = False
 
@@ -332,20 +277,14 @@ class LocalRunStreams:
         log = self._logs.get(run.run_id)
         if log is None:
             log = self._logs[run.run_id] = RunLog(run, self)
-            if self._retired:
-                self._watch(log)
         return log
 
     async def resume(self, run: Run) -> RunLog:
         """Return the log of a run about to execute, numbered on from an earlier attempt."""
         log = self.open(run)
         log.run = run
-        log.here = True
-        self._unwatch(run.run_id)
         if run.resumed:
             await self._continue(log)
-        if self._retired and not run.resumable:
-            await log.keep()
         for follower in self._followers_of(run.thread_id):
             follower.began(log)
         return log
@@ -356,60 +295,12 @@ class LocalRunStreams:
         if log is not None:
             await log.close(result)
             self._logs.pop(run_id, None)
-            self._unwatch(run_id)
 
     def break_off(self, run_id: str) -> None:
         """Forget the log of a run that goes on elsewhere, or later."""
         log = self._logs.pop(run_id, None)
-        self._unwatch(run_id)
         if log is not None:
             log.break_off()
-
-    async def retire(self) -> None:
-        """Have another process execute what does not execute here, and follow what this one does.
-
-        Logs of all runs are stored from here on.
-        """
-        self._retired = True
-        logs = list(self._logs.values())
-        for log in logs:
-            if not log.here:
-                self._watch(log)
-        unkept = [log for log in logs if (log.here or log.is_awaited) and not log.run.resumable]
-        await asyncio.gather(*(log.keep() for log in unkept))
-
-    def hand_over(self, run_id: str) -> None:
-        """Go on reading, elsewhere, the log of a run that goes on in another process."""
-        log = self._logs.get(run_id)
-        if log is not None:
-            log.here = False
-            self._watch(log)
-
-    def awaited(self) -> list[Run]:
-        """Return runs that do not execute here and are asked for here."""
-        return [log.run for log in self._logs.values() if log.is_awaited and not log.here]
-
-    def is_awaited(self, run_id: str) -> bool:
-        """Tell whether somebody follows a run here, or waits for it."""
-        log = self._logs.get(run_id)
-        return log is not None and log.is_awaited
-
-    def foreign(self) -> list[RunLog]:
-        """Return the logs that another process writes."""
-        return list(self._foreign.values())
-
-    def is_foreign(self, log: RunLog) -> bool:
-        """Tell whether another process writes a log."""
-        return self._foreign.get(log.run.run_id) is log
-
-    def _watch(self, log: RunLog) -> None:
-        self._foreign[log.run.run_id] = log
-        self.foreign_news.set()
-
-    def _unwatch(self, run_id: str) -> None:
-        self._foreign.pop(run_id, None)
-        if not self._foreign:
-            self.foreign_news.clear()
 
     def break_off_all(self) -> None:
         """Let go of everybody who reads or waits: the server stops."""
@@ -479,8 +370,6 @@ class LocalRunStreams:
         run_id = run.run_id
         current = await self.storage.lookup(lambda tx: tx.runs.find(run_id, EVERYTHING))
         if current is not None and current.status in ACTIVE_RUN_STATUSES:
-            if current.status == "running" and not log.here:
-                self._watch(log)
             await self._continue(log)
             return log
         if self._logs.get(run_id) is log:

@@ -277,7 +277,7 @@ def test_a_second_server_on_the_same_data_is_refused(project: Path, started: lis
 @pytest.mark.parametrize("reload", ["--reload", "--no-reload"])
 def test_it_ends_after_the_time_it_was_given(project: Path, reload: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "lgserve", "dev", "--port", "0", reload, "--exit-after", "8s"],
+        [sys.executable, "-m", "lgserve", "dev", "--port", "0", reload, "--exit-after", "4s"],
         cwd=project,
         capture_output=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -136,7 +136,7 @@ class Server:
         """Serve while entered; the report says how the start went."""
         async with AsyncExitStack() as stack:
             parts = await self._open(stack)
-            await self._start_site(stack, parts)
+            await start_site(stack, parts, self._listener)
             loaded = await self._load(stack, parts)
             recovered = await self._start_work(stack, parts)
             _spare_collector()
@@ -169,7 +169,7 @@ class Server:
             tasks=tasks,
             tracing=tracing,
             handlers=Handlers(),
-            url=self._url,
+            url=address_of(self._listener),
             owner=f"{socket.gethostname()}:{os.getpid()}:{new_id()}",
         )
         parts.loopback.open(parts.worker)
@@ -209,12 +209,6 @@ class Server:
         await parts.custom.start(settings.project, parts.user_loop)
         return len(recovered)
 
-    @property
-    def _url(self) -> str:
-        host, port = self._listener.getsockname()[:2]
-        host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
     def _open_database(self, stack: AsyncExitStack) -> SqliteDatabase:
         settings = self._settings
         if settings.data is not None:
@@ -225,18 +219,6 @@ class Server:
         database.open()
         stack.callback(database.close)
         return database
-
-    async def _start_site(self, stack: AsyncExitStack, parts: Wiring) -> None:
-        guard = None if parts.authenticator is None else parts.loopback.guarded(parts.authenticator)
-        app = build_app(
-            parts.services,
-            parts.api_options,
-            guard,
-            parts.custom.app,
-            outermost=parts.tracing.middlewares,
-        )
-        parts.custom.stands_in(app, parts.api_options)
-        await serve(app, self._listener, stack)
 
     async def _load_graphs(
         self, user_loop: UserLoopThread, graphs: GraphRegistry
@@ -263,6 +245,27 @@ class Server:
         )
         watchdog.start()
         stack.callback(watchdog.stop)
+
+
+async def start_site(stack: AsyncExitStack, parts: Wiring, listener: socket.socket) -> None:
+    """Serve the API of these parts, until the stack is left."""
+    guard = None if parts.authenticator is None else parts.loopback.guarded(parts.authenticator)
+    app = build_app(
+        parts.services,
+        parts.api_options,
+        guard,
+        parts.custom.app,
+        outermost=parts.tracing.middlewares,
+    )
+    parts.custom.stands_in(app, parts.api_options)
+    await serve(app, listener, stack)
+
+
+def address_of(listener: socket.socket) -> str:
+    """Return the address at which this machine reaches what listens there."""
+    host, port = listener.getsockname()[:2]
+    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _spare_collector() -> None:

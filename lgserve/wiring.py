@@ -36,6 +36,7 @@ from lgserve.services.cron_firing import CronFirer
 from lgserve.services.crons import CronService
 from lgserve.services.event_feed import EventFeeds
 from lgserve.services.introspection import IntrospectionService
+from lgserve.services.moving import MovingService
 from lgserve.services.runs import RunService
 from lgserve.services.statistics import StatisticsService
 from lgserve.services.thread_commands import ThreadCommands
@@ -44,6 +45,7 @@ from lgserve.services.thread_streams import ThreadStreamService
 from lgserve.services.threads import ThreadService
 from lgserve.settings import sdk_keys
 from lgserve.storage.checkpointers import SqliteCheckpointers
+from lgserve.storage.moving import CheckpointMover
 from lgserve.storage.sqlite import SqliteStorage
 from lgserve.store_parts import StoreParts, wire_store
 from lgserve.webhook_parts import WebhookParts, wire_webhooks
@@ -327,6 +329,16 @@ class Wiring:
         )
 
     @cached_property
+    def moving(self) -> MovingService:
+        """Takes threads out, and puts them in."""
+        return MovingService(
+            storage=self.storage,
+            threads=self.threads,
+            state=self.state,
+            mover=CheckpointMover(self.checkpointers, self.database, self.encryption.cipher),
+        )
+
+    @cached_property
     def services(self) -> Services:
         """The use cases the API exposes."""
         storage, streams = self.storage, self.streams
@@ -346,6 +358,7 @@ class Wiring:
             thread_commands=ThreadCommands(
                 storage=storage, streams=streams, state=self.state, clock=self.clock
             ),
+            moving=self.moving,
             facts=self.facts,
         )
 

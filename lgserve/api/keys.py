@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lgserve.services.crons import CronService
     from lgserve.services.event_feed import EventFeeds
     from lgserve.services.introspection import IntrospectionService
+    from lgserve.services.moving import MovingService
     from lgserve.services.runs import RunService
     from lgserve.services.statistics import StatisticsService
     from lgserve.services.store import StoreService
@@ -159,6 +160,7 @@ class Services:
     store: StoreService
     feeds: EventFeeds
     thread_commands: ThreadCommands
+    moving: MovingService
     facts: ServerFacts
 
 

@@ -41,6 +41,7 @@ from lgserve.core.models import (
     Totals,
     Waiting,
 )
+from lgserve.core.moving import MovedCheckpoint
 from lgserve.core.principals import Action, ApiKey, IncomingRequest, Principal, Resource
 from lgserve.core.vocabulary import CancelAction, RunStatus, TtlStrategy
 from lgserve.core.webhooks import (
@@ -144,6 +145,10 @@ class Threads(Protocol):
         False: runs in flight have come further than where the other one last settled. The copy has
         its checkpoints, but is only reserved, as by `reserve`: publish it with what they tell.
         """
+        ...
+
+    def fill(self, rows: Any) -> None:
+        """Store checkpoints that `ThreadMover.rows` has made ready."""
         ...
 
     def prune(self, thread_id: str, now: str) -> bool:
@@ -974,6 +979,35 @@ class Checkpointers(Protocol):
 
     def watched(self, look: Callable[[Any], Any]) -> Any:
         """Return a saver for reads whose lists are of what `look` makes of each checkpoint."""
+        ...
+
+
+class ThreadMover(Protocol):
+    """Takes a thread's checkpoints out of what keeps them, and puts them in; on the user loop."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether checkpoints are kept by a saver of the project's own."""
+        ...
+
+    async def read(self, thread_id: str) -> list[MovedCheckpoint]:
+        """Return all checkpoints of a thread, of all namespaces, oldest first."""
+        ...
+
+    async def load(self, thread_id: str, moved: Sequence[MovedCheckpoint]) -> Any:
+        """Decode checkpoints that a client sent; nothing is called that is no data type.
+
+        Raises:
+            InvalidRequestError: something in them is broken, or of a type that is not known here.
+        """
+        ...
+
+    async def rows(self, loaded: Any) -> Any:
+        """Return what `Threads.fill` stores of checkpoints that were loaded."""
+        ...
+
+    async def store(self, loaded: Any) -> None:
+        """Give checkpoints that were loaded to the project's own saver (`elsewhere`)."""
         ...
 
 

@@ -25,7 +25,7 @@ from lgserve.engine.user_loop import UserLoopThread
 from lgserve.graphs.stand_in import StandIns
 from lgserve.handlers import Handlers
 from lgserve.project_config import ProjectConfig
-from lgserve.server import address_of, start_site
+from lgserve.server import address_of, open_doors
 from lgserve.settings import Settings
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.read_only import ReadOnlyDatabase
@@ -108,7 +108,8 @@ class DatabaseServer:
             parts = self._wired(stack)
             parts.loopback.open(parts.worker)
             stack.push_async_callback(parts.user_loop.run, parts.loopback.close)
-            await start_site(stack, parts, self._listener)
+            doors = await open_doors(stack, parts)
+            await doors.open(self._listener)
             project = parts.settings.project
             await parts.encryption.load(project, parts.user_loop, parts.database)
             await parts.store_parts.load(project, parts.user_loop)

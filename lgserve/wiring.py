@@ -27,6 +27,7 @@ from lgserve.graphs import schemas
 from lgserve.graphs.registry import GraphRegistry
 from lgserve.graphs.tracebacks import describe_error
 from lgserve.guarding import make_authenticator, store_scope_of
+from lgserve.overlap import ForeignRuns
 from lgserve.services.a2a import A2aService
 from lgserve.services.a2a_agents import A2aAgents
 from lgserve.services.assistants import AssistantService
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from lgserve.engine.tasks import TaskSet
     from lgserve.engine.user_loop import UserLoopThread
     from lgserve.handlers import Handlers
+    from lgserve.overlap import Place
     from lgserve.settings import Settings
     from lgserve.storage.custom_store import CustomStore
     from lgserve.storage.database import SqliteDatabase
@@ -78,6 +80,10 @@ class Wiring:
     #: Where this server is reached, and its name as an owner of runs.
     url: str
     owner: str
+    #: Where the project's code calls this very process, if others may answer at `url`.
+    own_url: str | None = None
+    #: Among the processes that share the database, if there are more.
+    place: Place | None = None
 
     # ---------------------------------------------------------------- storage
 
@@ -142,7 +148,7 @@ class Wiring:
     def loopback(self) -> Loopback:
         """The way from the project's code to this server's API."""
         return Loopback(
-            url=self.url,
+            url=self.own_url or self.url,
             prefix=self.settings.mount_prefix,
             user_loop=self.user_loop,
             environment_keys=sdk_keys,
@@ -186,7 +192,13 @@ class Wiring:
                 max_attempts=settings.max_attempts,
                 strict_blocking=settings.strict_blocking,
             ),
+            neighbours=self.place,
         )
+
+    @cached_property
+    def foreign(self) -> ForeignRuns:
+        """Follows runs that another process executes."""
+        return ForeignRuns(self.storage, self.streams, self.runs)
 
     @cached_property
     def scheduler(self) -> CronScheduler:

@@ -123,6 +123,8 @@ class ServerFacts:
         self.graph_errors: dict[str, dict[str, Any]] = {}
         #: The same for people nobody knows.
         self.public_graph_errors: dict[str, dict[str, Any]] = {}
+        #: Why the code of today is not what is served: it does not load.
+        self.reload_error: Mapping[str, Any] | None = None
         self.ready = False
         self.became_ready = asyncio.Event()
         self._began = time.monotonic()

@@ -312,6 +312,10 @@ class Runs(Protocol):
         """As `requeue_expired`, at once, for running runs of every owner not named."""
         ...
 
+    def keep_log(self, run_id: str) -> None:
+        """Make a run resumable: whoever executes it from its next claim on stores what it says."""
+        ...
+
     def requeue(self, run_id: str, owner: str) -> None:
         """Give a claimed run back (drain): pending again, the attempt not counted.
 
@@ -397,6 +401,10 @@ class RunRequests(Protocol):
         self, key: RequestKey, answer: Json, *, thread_id: str | None, run_id: str | None
     ) -> None:
         """Note what is answered; the note goes with the thread, if one is named."""
+        ...
+
+    def name(self, run: Run) -> None:
+        """Give a run a name of its own, if it has none, so that what it comes to is kept."""
         ...
 
     def keep_result(self, run_id: str, result: RunResult) -> None:
@@ -804,6 +812,25 @@ class RunStreams(Protocol):
     @property
     def stopped(self) -> bool:
         """Whether everybody was let go: nothing goes on here."""
+        ...
+
+    async def retire(self) -> None:
+        """Hear that another process takes this one's place: from here on every log is stored.
+
+        What does not execute here is executed there; who asks for it here gets it all the same.
+        """
+        ...
+
+    def hand_over(self, run_id: str) -> None:
+        """Hear that a run goes on in the other process; its readers here read on."""
+        ...
+
+    def awaited(self) -> Sequence[Run]:
+        """Return runs that do not execute here and that somebody here follows or waits for."""
+        ...
+
+    def is_awaited(self, run_id: str) -> bool:
+        """Tell whether somebody follows a run here, or waits for it."""
         ...
 
     async def follow(self, run: Run, after: int | None) -> Follower:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lgserve import jsonio
-from lgserve.api.fields import Body, Config, Object, ThreadId, no_config
+from lgserve.api.fields import Body, Config, Object, ThreadId, Whole, no_config
 from lgserve.api.thread_bodies import Minutes
 from lgserve.core.clock import to_iso
 from lgserve.core.errors import InvalidRequestError
@@ -25,7 +25,7 @@ FORMAT, VERSION = "lgserve.thread", 1
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 _Namespace = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")]
-_Place = Annotated[int, Field(ge=0)]
+_Place = Annotated[Whole, Field(ge=0)]
 #: LangGraph reads a checkpoint's number out of its id.
 _CheckpointId = Annotated[str, Field(pattern=_UUID)]
 _Version = (

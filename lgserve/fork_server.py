@@ -238,7 +238,8 @@ def serve(after_fork: Callable[[Forked], None]) -> None:
         raise TypeError(f"expected a project, not {type(project).__name__}")
     export_environment(project)  # langchain reads some of it when it is imported
     for name in _HEAVY:
-        importlib.import_module(name)
+        with contextlib.suppress(ImportError):  # uvloop is not everywhere
+            importlib.import_module(name)
     if _threads() > 1:
         channel.send("unsafe", module="")
         os._exit(0)

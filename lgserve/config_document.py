@@ -209,3 +209,28 @@ _Loader.yaml_implicit_resolvers = {}
 for _name, _pattern, _first in _SCALARS:
     _Loader.add_implicit_resolver(_TAG + _name, re.compile(f"^(?:{_pattern})$"), list(_first))
 _Loader.add_constructor(_TAG + "str", _Loader.construct_text)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what either this loader or one of YAML 1.1 would not take for text."""
+
+
+_Dumper.yaml_implicit_resolvers = {
+    first: [*found] for first, found in yaml.SafeDumper.yaml_implicit_resolvers.items()
+}
+for _name, _pattern, _first in _SCALARS:
+    _Dumper.add_implicit_resolver(_TAG + _name, re.compile(f"^(?:{_pattern})$"), list(_first))
+_Dumper.ignore_aliases = lambda *_: True  # type: ignore[method-assign]
+
+
+def as_yaml(data: Mapping[str, Any]) -> str:
+    """Write data as YAML that `read_document` reads back as the same."""
+    text = _dump(data, allow_unicode=True)
+    # Some characters count as line breaks in YAML 1.1: then all but ASCII is written by number.
+    return _dump(data, allow_unicode=False) if _ODD_IN_YAML.search(text) else text
+
+
+def _dump(data: Mapping[str, Any], *, allow_unicode: bool) -> str:
+    return str(
+        yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=allow_unicode, width=100)
+    )

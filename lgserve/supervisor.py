@@ -1,52 +1,49 @@
-"""`lgserve dev` with reload: a parent that owns the socket, and a child that serves on it.
+"""`lgserve dev` with reload: a parent that owns the socket, and children that serve on it.
 
-The parent imports neither the user's code nor the server. It watches files; on a change it stops
-the child and starts a new one on the same socket: connections made meanwhile wait in the backlog.
+The parent imports neither the user's code nor the server. It watches files; a change starts a new
+child, beside the one that serves. Once it has loaded everything it takes connections, and the old
+one *retires*: it accepts no more, hands over the connections that are idle, lets its runs finish
+or go on in the new one, and leaves. A child that cannot load the new code leaves, and nothing else
+has happened. So somebody always serves.
 
-The two are bound by three file descriptors that the child inherits: the listening socket; the
-*order*, a pipe on which the child reads what to do and, later, the end of the parent; the *report*,
-a pipe on which the child says that it is ready.
+Each child has a channel to the parent (`lgserve.channel`). What children have to tell each other
+goes through the parent: that something can be claimed, that a run is to be cancelled, connections.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
-import json
-import os
-import pickle
 import queue
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from lgserve.channel import Message
+from lgserve.children import Child, Ended, Forker, Launcher, Order, Said, Spawner, Spoiled, Tell
 from lgserve.core.errors import ConfigurationError
+from lgserve.fork_server import can_fork
 from lgserve.settings import Settings
+
+__all__ = ["CANNOT_SERVE", "Order", "Supervisor", "Talk"]
 
 #: A child's exit status: it cannot serve, and no change of code would help. It has said why.
 CANNOT_SERVE = 70
 INTERRUPTED = 130
 #: Beyond the grace its runs get, the time a child has to leave.
 _LEAVE_SECONDS = 3.0
+#: The time a child that still loads has, once what it loads is out of date.
+_LOAD_SECONDS = 10.0
+#: Retired children at once; of more, the oldest has to leave within its grace.
+_MOST_RETIRED = 8
 _STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What a child is told when it starts."""
-
-    settings: Settings
-    color: bool
-    debug_port: int | None = None
-    wait_for_client: bool = False
 
 
 class Talk(Protocol):
@@ -86,27 +83,15 @@ class _Changed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
-    child: _Child
-    report: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    child: _Child
-
-
-@dataclass(frozen=True, slots=True)
 class _Blind:
     reason: str
 
 
-_Event = _Stop | _Changed | _Ready | _Ended | _Blind
-_Phase = Literal["serving", "replacing", "stopping"]
+_Event = _Stop | _Changed | Said | Ended | Spoiled | _Blind
 
 
 class Supervisor:
-    """Keeps one child serving until it is told to stop."""
+    """Keeps a child serving until it is told to stop."""
 
     def __init__(
         self,
@@ -117,19 +102,25 @@ class Supervisor:
         reload_settings: Callable[[], Settings],
         watch: Watch,
         talk: Talk,
+        fork_command: Sequence[str] | None = None,
         exit_after_seconds: float | None = None,
     ) -> None:
-        self._listener = listener
-        self._command = command
         self._order = order
         self._reload_settings = reload_settings
         self._watch = watch
         self._talk = talk
         self._exit_after_seconds = exit_after_seconds
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
-        self._child: _Child | None = None
-        self._phase: _Phase = "serving"
-        self._deadline: float | None = None
+        self._launcher: Launcher = _launcher(command, fork_command, listener, self._events.put)
+        #: Who serves, who is about to, and who did and has not left yet, oldest first.
+        self._serving: Child | None = None
+        self._coming: Child | None = None
+        self._retired: list[Child] = []
+        self._refused: ConfigurationError | None = None
+        self._changed_again = False
+        self._stopping = False
+        self._deadlines: dict[Child, float] = {}
+        self._broken: frozenset[str] = frozenset()
         self._served = False
         self._unwatch = threading.Event()
 
@@ -142,85 +133,82 @@ class Supervisor:
                 return self._loop()
             finally:
                 self._unwatch.set()
-                if self._child is not None:
-                    self._child.kill()
+                self._launcher.close()
 
     def _loop(self) -> int:
-        while True:
-            match self._next_event():
-                case _Stop(number):
-                    if self._child is None:
-                        return 0
-                    if self._phase == "stopping":
-                        return INTERRUPTED if number == signal.SIGINT else 0
-                    self._talk.stopping()
-                    self._let_go("stopping")
-                case _Changed(paths) if self._phase != "stopping":
-                    self._reload(paths)
-                case _Ended(child) if child is self._child:
-                    self._child = None
-                    if (status := self._follow_up(child.status)) is not None:
-                        return status
-                case event:
-                    self._pass_on(event)
+        status: int | None = None
+        while status is None:
+            status = self._act(self._next_event())
+        return status
 
-    def _next_event(self) -> _Event | None:
-        """Wait for an event; a child that does not leave in time is ended, and None returned."""
-        left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-        try:
-            return self._events.get(timeout=left)
-        except queue.Empty:
-            self._deadline = None
-            if self._child is not None:
-                self._child.kill()
-            return None
-
-    def _pass_on(self, event: _Event | None) -> None:
-        """Tell people; news of a child that has been replaced is no news."""
+    def _act(self, event: _Event | None) -> int | None:
+        """Act on an event; return the exit status if it is the end of all."""
         match event:
-            case _Ready(child, report) if child is self._child:
-                self._talk.ready(report, reloaded=self._served)
-                self._served = True
+            case _Stop(number):
+                return self._stop(number)
+            case Ended(child, number):
+                return self._follow_up(child, number)
+            case _Changed(paths) if not self._stopping:
+                self._reload(paths)
+            case Said(child, message):
+                self._hear(child, message)
+            case Spoiled() if not self._stopping:
+                self._launcher.renew()
             case _Blind(reason):
                 self._talk.not_watching(reason)
             case _:
                 pass
-
-    def _start(self) -> None:
-        self._phase, self._deadline = "serving", None
-        self._child = _Child(self._command, self._listener, self._order, self._events.put)
-
-    def _let_go(self, phase: _Phase) -> None:
-        """Ask the child to leave; its runs get their grace."""
-        self._phase = phase
-        if self._deadline is None and self._child is not None:  # a second signal would end it
-            self._child.terminate()
-        grace = self._order.settings.grace_seconds
-        self._deadline = time.monotonic() + grace + _LEAVE_SECONDS
-
-    def _follow_up(self, status: int) -> int | None:
-        """Act on the end of the child; return the exit status if it is the end of all."""
-        if self._phase == "stopping":
-            return 0
-        if self._phase == "replacing":
-            self._start()
-        elif status == CANNOT_SERVE and not self._served:
-            return 1
-        else:
-            self._talk.died(status)
         return None
 
+    def _next_event(self) -> _Event | None:
+        """Wait for an event; who does not leave in time is ended, and None returned."""
+        first = min(self._deadlines.values(), default=None)
+        left = None if first is None else max(0.0, first - time.monotonic())
+        try:
+            return self._events.get(timeout=left)
+        except queue.Empty:
+            for child, deadline in list(self._deadlines.items()):
+                if deadline <= time.monotonic():
+                    del self._deadlines[child]
+                    child.send_signal(signal.SIGKILL)
+            return None
+
+    @property
+    def _alive(self) -> list[Child]:
+        return [child for child in (*self._retired, self._serving, self._coming) if child]
+
+    # ---------------------------------------------------------------- beginning
+
+    def _start(self) -> None:
+        """Start a child: beside the one that serves, if there is one."""
+        self._changed_again = False
+        takeover = self._serving is not None
+        if takeover and self._order.debug_port is not None:
+            self._replace_debugged()
+            return
+        peers = tuple(child.owner for child in self._alive if child.owner)
+        order = replace(self._order, takeover=takeover, broken=self._broken, peers=peers)
+        child = self._launcher.start(order)
+        if takeover:
+            self._coming = child
+        else:
+            self._serving = child
+
+    def _replace_debugged(self) -> None:
+        """End the one that serves first: two cannot listen for one debugger."""
+        self._changed_again = True
+        if self._serving is not None:
+            self._let_go(self._serving)
+
     def _reload(self, paths: tuple[Path, ...]) -> None:
-        """Replace the child; a config that cannot be read leaves everything as it is."""
+        """Start on the new code; a config that cannot be read leaves everything as it is."""
         try:
             settings = self._reload_settings()
         except ConfigurationError as exc:
-            self._talk.not_reloaded(exc)
+            self._refuse(exc)
             return
         self._talk.changed(paths)
         _forget_compiled(paths)
-        if self._phase != "replacing":
-            self._let_go("replacing")
         before = self._order.settings
         self._order = replace(
             self._order, settings=replace(settings, fresh=settings.fresh and not self._served)
@@ -228,8 +216,145 @@ class Supervisor:
         if _watched(settings) != _watched(before):
             self._unwatch.set()
             self._follow_files()
-        if self._child is None:
+        loading = self._coming or self._serving
+        if loading is not None and not loading.owner:
+            self._changed_again = True  # what is being loaded may be half of the change
+            self._deadlines.setdefault(loading, time.monotonic() + _LOAD_SECONDS)
+        else:
             self._start()
+
+    def _refuse(self, error: ConfigurationError) -> None:
+        """Say why the new code is not served, here and in the API of who serves."""
+        self._refused = error
+        self._talk.not_reloaded(error)
+        self._tell_refused()
+
+    def _tell_refused(self) -> None:
+        if self._serving is not None and self._refused is not None:
+            error = {"message": self._refused.message, "hint": self._refused.hint}
+            details = getattr(self._refused, "details", {})
+            self._serving.channel.send("reload_error", error={**error, **details})
+
+    # ---------------------------------------------------------------- hearing
+
+    def _hear(self, child: Child, message: Message) -> None:
+        match message.kind:
+            case "ready":
+                self._promote(child, message.fields)
+            case "failed" if child is self._coming:
+                self._give_up(child, message)
+            case "retired":
+                self._let_claim()
+            case "leaving":
+                self._deadlines.setdefault(child, time.monotonic() + _LEAVE_SECONDS)
+            case _:
+                self._pass_on(child, message)
+
+    def _give_up(self, child: Child, message: Message) -> None:
+        """Leave the place to who has it: the new code does not load."""
+        self._coming = None
+        self._retired.append(child)
+        self._deadlines[child] = time.monotonic() + _LEAVE_SECONDS
+        self._refuse(LoadError(message.fields["message"], message.fields["details"]))
+        self._go_on()
+
+    def _let_claim(self) -> None:
+        """Tell who serves that who did before has taken what would be lost with it."""
+        if self._serving is not None:
+            self._serving.channel.send("serve")
+
+    def _promote(self, child: Child, facts: dict[str, Any]) -> None:
+        """Let a child that is ready serve, and who did before retire."""
+        child.owner = facts.pop("owner", None)
+        if not self._stopping:
+            self._deadlines.pop(child, None)
+        modules = facts.pop("modules", ())
+        if child is self._coming:
+            before, self._serving, self._coming = self._serving, child, None
+            if before is not None:
+                self._retire(before)
+            else:
+                self._let_claim()
+        if child is not self._serving or self._stopping:
+            return
+        self._broken = frozenset(g["graph_id"] for g in facts.get("graphs", ()) if g["error"])
+        self._refused = None
+        self._talk.ready(facts, reloaded=self._served)
+        self._served = True
+        self._launcher.loaded(modules)
+        self._go_on()
+
+    def _retire(self, child: Child) -> None:
+        self._retired.append(child)
+        child.channel.send("retire", grace=self._order.settings.grace_seconds)
+        for oldest in self._retired[:-_MOST_RETIRED]:
+            if oldest not in self._deadlines:
+                self._let_go(oldest)
+
+    def _go_on(self) -> None:
+        if self._changed_again and self._coming is None and not self._stopping:
+            self._start()
+
+    def _pass_on(self, child: Child, message: Message) -> None:
+        """Pass a hint on to all others, and a client's connection to who serves."""
+        others = [other for other in self._alive if other is not child]
+        if message.kind == "connection":
+            others = [other for other in others if other is self._serving]
+        for other in others:
+            other.channel.send(message.kind, descriptor=message.descriptor, **message.fields)
+        message.drop()
+
+    # ---------------------------------------------------------------- ending
+
+    def _stop(self, number: int) -> int | None:
+        """Ask all to leave; at the second time, leave at once."""
+        if not self._alive:
+            return 0
+        if self._stopping:
+            return INTERRUPTED if number == signal.SIGINT else 0
+        self._stopping = True
+        self._talk.stopping()
+        if self._coming is not None:
+            self._coming.send_signal(signal.SIGKILL)
+        for child in self._alive:
+            self._let_go(child)
+        return None
+
+    def _let_go(self, child: Child) -> None:
+        """Ask a child to leave; its runs get their grace."""
+        if child not in self._deadlines or self._stopping:
+            grace = self._order.settings.grace_seconds
+            if child not in self._deadlines:  # a second signal would end it
+                child.send_signal(signal.SIGTERM)
+            self._deadlines[child] = time.monotonic() + grace + _LEAVE_SECONDS
+
+    def _follow_up(self, child: Child, status: int) -> int | None:
+        """Act on the end of a child; return the exit status if it is the end of all."""
+        expected = child in self._deadlines or child in self._retired
+        self._deadlines.pop(child, None)
+        if child in self._retired:
+            self._retired.remove(child)
+        if self._stopping:
+            return self._one_less(child)
+        if child is self._coming:
+            self._coming = None
+            self._refuse(LoadError(_ended_by_itself(status), {}))
+        elif child is self._serving:
+            self._serving = None
+            if status == CANNOT_SERVE and not self._served:
+                return 1
+            if not expected:
+                self._talk.died(status)
+        if self._serving is not None:
+            self._serving.channel.send("peers", count=len(self._retired))
+        self._go_on()
+        return None
+
+    def _one_less(self, child: Child) -> int | None:
+        """Note that one has left; the last one ends it all."""
+        self._coming = None if child is self._coming else self._coming
+        self._serving = None if child is self._serving else self._serving
+        return None if self._alive else 0
 
     def _follow_files(self) -> None:
         self._unwatch = stop = threading.Event()
@@ -271,6 +396,31 @@ class Supervisor:
             timer.cancel()
 
 
+class LoadError(ConfigurationError):
+    """The new code cannot be served."""
+
+    def __init__(self, message: str, details: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+def _launcher(
+    command: Sequence[str],
+    fork_command: Sequence[str] | None,
+    listener: socket.socket,
+    tell: Tell,
+) -> Launcher:
+    spawner = Spawner(command, listener, tell)
+    if fork_command is None or not can_fork():
+        return spawner
+    return Forker(fork_command, spawner, listener, tell)
+
+
+def _ended_by_itself(status: int) -> str:
+    how = f"signal {-status}" if status < 0 else f"status {status}"
+    return f"the new code ended its process as it was loaded ({how})"
+
+
 def _watched(settings: Settings) -> tuple[object, ...]:
     project = settings.project
     patterns = (settings.reload_dirs, settings.reload_include, settings.reload_exclude)
@@ -283,61 +433,3 @@ def _forget_compiled(paths: Sequence[Path]) -> None:
         if path.suffix == ".py":
             with contextlib.suppress(OSError, NotImplementedError):
                 Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
-
-
-class _Child:
-    """A serving process, from its start to its end."""
-
-    def __init__(
-        self,
-        command: Sequence[str],
-        listener: socket.socket,
-        order: Order,
-        tell: Callable[[_Event], None],
-    ) -> None:
-        order_out, self._order_in = os.pipe()
-        report_out, report_in = os.pipe()
-        inherited = (listener.fileno(), order_out, report_in)
-        try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [*command, *map(str, inherited), str(os.getpid())], pass_fds=inherited
-            )
-        finally:
-            os.close(order_out)
-            os.close(report_in)
-        self._tell = tell
-        self._send(order)
-        threading.Thread(target=self._read_reports, args=(report_out,), daemon=True).start()
-        threading.Thread(target=self._await_end, daemon=True).start()
-
-    @property
-    def status(self) -> int:
-        """The exit status; negative for the signal that ended it."""
-        return self._process.wait()
-
-    def terminate(self) -> None:
-        """Ask it to stop."""
-        self._process.terminate()
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
-        self._process.wait()
-
-    def _send(self, order: Order) -> None:
-        """Write the order; the pipe stays open, and its end is the end of the parent."""
-        text = pickle.dumps(order)
-        with contextlib.suppress(BrokenPipeError):
-            view = memoryview(len(text).to_bytes(8, "big") + text)
-            while view:
-                view = view[os.write(self._order_in, view) :]
-
-    def _read_reports(self, descriptor: int) -> None:
-        with os.fdopen(descriptor, encoding="utf-8") as reports:
-            for line in reports:
-                self._tell(_Ready(self, json.loads(line)))
-
-    def _await_end(self) -> None:
-        self._process.wait()
-        os.close(self._order_in)
-        self._tell(_Ended(self))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
+from lgserve.gitignore import GitIgnore
 from lgserve.settings import Settings
 
 #: Folders that hold no code of the project, however many files change in them.
@@ -17,7 +18,9 @@ IGNORED_FOLDERS = frozenset(
         ".tox", ".nox", ".hypothesis", "site-packages",
     }
 )  # fmt: skip
+#: How long a burst of changes is waited for at most, and how long a pause ends it.
 _DEBOUNCE_MS = 400
+_STEP_MS = 40
 
 
 def watch_files(
@@ -32,6 +35,7 @@ def watch_files(
         watch_filter=lambda _, path: matters(Path(path)),
         stop_event=stop,
         debounce=_DEBOUNCE_MS,
+        step=_STEP_MS,
         raise_interrupt=False,
     ):
         tell(sorted({Path(path) for _, path in changes}))
@@ -55,6 +59,7 @@ class CodeFilter:
         self._data = data if apart else None
         self._include = settings.reload_include
         self._exclude = settings.reload_exclude
+        self._ignored = {folder: GitIgnore.around(folder) for folder in self._folders}
 
     def __call__(self, path: Path) -> bool:
         """Say whether a change of this path matters."""
@@ -68,7 +73,16 @@ class CodeFilter:
         parts = path.relative_to(inside).parts
         if any(_matches(part, self._exclude) for part in parts):
             return False
-        return IGNORED_FOLDERS.isdisjoint(parts[:-1])
+        if not IGNORED_FOLDERS.isdisjoint(parts[:-1]):
+            return False
+        return not (self._ignored[inside](path) or _is_in_virtual_environment(inside, parts))
+
+
+def _is_in_virtual_environment(inside: Path, parts: Sequence[str]) -> bool:
+    """Tell whether a folder on the way is a virtual environment, whatever its name."""
+    return any(
+        (inside.joinpath(*parts[:depth]) / "pyvenv.cfg").exists() for depth in range(1, len(parts))
+    )
 
 
 def _code_folders(settings: Settings) -> Sequence[Path]:

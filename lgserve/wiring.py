@@ -27,6 +27,7 @@ from lgserve.graphs import schemas
 from lgserve.graphs.registry import GraphRegistry
 from lgserve.graphs.tracebacks import describe_error
 from lgserve.guarding import make_authenticator, store_scope_of
+from lgserve.overlap import ForeignRuns
 from lgserve.services.a2a import A2aService
 from lgserve.services.a2a_agents import A2aAgents
 from lgserve.services.assistants import AssistantService
@@ -36,6 +37,7 @@ from lgserve.services.cron_firing import CronFirer
 from lgserve.services.crons import CronService
 from lgserve.services.event_feed import EventFeeds
 from lgserve.services.introspection import IntrospectionService
+from lgserve.services.moving import MovingService
 from lgserve.services.runs import RunService
 from lgserve.services.statistics import StatisticsService
 from lgserve.services.thread_commands import ThreadCommands
@@ -44,6 +46,7 @@ from lgserve.services.thread_streams import ThreadStreamService
 from lgserve.services.threads import ThreadService
 from lgserve.settings import sdk_keys
 from lgserve.storage.checkpointers import SqliteCheckpointers
+from lgserve.storage.moving import CheckpointMover
 from lgserve.storage.sqlite import SqliteStorage
 from lgserve.store_parts import StoreParts, wire_store
 from lgserve.webhook_parts import WebhookParts, wire_webhooks
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from lgserve.engine.tasks import TaskSet
     from lgserve.engine.user_loop import UserLoopThread
     from lgserve.handlers import Handlers
+    from lgserve.overlap import Place
     from lgserve.settings import Settings
     from lgserve.storage.custom_store import CustomStore
     from lgserve.storage.database import SqliteDatabase
@@ -76,6 +80,10 @@ class Wiring:
     #: Where this server is reached, and its name as an owner of runs.
     url: str
     owner: str
+    #: Where the project's code calls this very process, if others may answer at `url`.
+    own_url: str | None = None
+    #: Among the processes that share the database, if there are more.
+    place: Place | None = None
 
     # ---------------------------------------------------------------- storage
 
@@ -140,7 +148,7 @@ class Wiring:
     def loopback(self) -> Loopback:
         """The way from the project's code to this server's API."""
         return Loopback(
-            url=self.url,
+            url=self.own_url or self.url,
             prefix=self.settings.mount_prefix,
             user_loop=self.user_loop,
             environment_keys=sdk_keys,
@@ -184,7 +192,13 @@ class Wiring:
                 max_attempts=settings.max_attempts,
                 strict_blocking=settings.strict_blocking,
             ),
+            neighbours=self.place,
         )
+
+    @cached_property
+    def foreign(self) -> ForeignRuns:
+        """Follows runs that another process executes."""
+        return ForeignRuns(self.storage, self.streams, self.runs)
 
     @cached_property
     def scheduler(self) -> CronScheduler:
@@ -327,6 +341,16 @@ class Wiring:
         )
 
     @cached_property
+    def moving(self) -> MovingService:
+        """Takes threads out, and puts them in."""
+        return MovingService(
+            storage=self.storage,
+            threads=self.threads,
+            state=self.state,
+            mover=CheckpointMover(self.checkpointers, self.database, self.encryption.cipher),
+        )
+
+    @cached_property
     def services(self) -> Services:
         """The use cases the API exposes."""
         storage, streams = self.storage, self.streams
@@ -346,6 +370,7 @@ class Wiring:
             thread_commands=ThreadCommands(
                 storage=storage, streams=streams, state=self.state, clock=self.clock
             ),
+            moving=self.moving,
             facts=self.facts,
         )
 

@@ -18,6 +18,7 @@ from lgserve.api import (
     later,
     mcp,
     metrics,
+    moving,
     runs,
     state,
     store,
@@ -44,6 +45,7 @@ GROUPS: Mapping[str, Sequence[Callable[[], list[web.RouteDef]]]] = {
     "assistants": (assistants.routes,),
     "threads": (
         threads.routes,
+        moving.routes,
         state.routes,
         thread_stream.routes,
     ),

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from contextlib import AsyncExitStack
-from functools import partial
 
 from aiohttp import web
 
@@ -20,7 +18,7 @@ _READING_SECONDS = 0.5
 _SHUTDOWN_SECONDS = 2
 
 
-class _Connection(web.RequestHandler):
+class Connection(web.RequestHandler):
     """Answers by itself what never becomes a request that handlers could be asked about."""
 
     __slots__ = ()
@@ -53,25 +51,25 @@ def _refusal(status: int, text: str) -> web.Response:
     return json_response({"detail": detail or web.Response(status=status).reason}, status)
 
 
-async def serve(app: web.Application, listener: socket.socket, stack: AsyncExitStack) -> None:
-    """Serve an application until the stack is left; streams that go on then are broken off."""
+async def ready_to_serve(app: web.Application, stack: AsyncExitStack) -> web.Server:
+    """Return what serves an application's connections, until the stack is left.
+
+    Streams that go on then are broken off.
+    """
     runner = web.AppRunner(
-        app, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS, handler_cancellation=True
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
+        handler_cancellation=True,
+        max_line_size=_LONGEST_LINE,
+        max_field_size=_LONGEST_LINE,
     )
     app.on_shutdown.append(lambda _: _cut_deaf(runner))
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    manager, loop = runner.server, asyncio.get_running_loop()
-    assert manager is not None  # noqa: S101 - it is set up
-    connection = partial(
-        _Connection,
-        manager,
-        loop=loop,
-        access_log=None,  # type: ignore[arg-type]  # none is None
-        max_line_size=_LONGEST_LINE,
-        max_field_size=_LONGEST_LINE,
-    )
-    stack.callback((await loop.create_server(connection, sock=listener, backlog=1024)).close)
+    assert runner.server is not None  # noqa: S101 - it is set up
+    return runner.server
 
 
 async def _cut_deaf(runner: web.AppRunner) -> None:

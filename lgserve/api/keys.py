@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lgserve.services.crons import CronService
     from lgserve.services.event_feed import EventFeeds
     from lgserve.services.introspection import IntrospectionService
+    from lgserve.services.moving import MovingService
     from lgserve.services.runs import RunService
     from lgserve.services.statistics import StatisticsService
     from lgserve.services.store import StoreService
@@ -122,6 +123,8 @@ class ServerFacts:
         self.graph_errors: dict[str, dict[str, Any]] = {}
         #: The same for people nobody knows.
         self.public_graph_errors: dict[str, dict[str, Any]] = {}
+        #: Why the code of today is not what is served: it does not load.
+        self.reload_error: Mapping[str, Any] | None = None
         self.ready = False
         self.became_ready = asyncio.Event()
         self._began = time.monotonic()
@@ -159,6 +162,7 @@ class Services:
     store: StoreService
     feeds: EventFeeds
     thread_commands: ThreadCommands
+    moving: MovingService
     facts: ServerFacts
 
 

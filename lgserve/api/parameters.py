@@ -125,6 +125,10 @@ PARAMETERS: Mapping[str, Schema] = {
     "namespace": _query(
         "namespace", "The namespace: its labels with dots between, or repeated.", _TEXTS
     ),
+    "on_conflict": _query(
+        "on_conflict", "What happens when the id is taken.",
+        {"type": "string", "enum": ["fail", "skip", "replace"], "default": "fail"},
+    ),
     "offset": _query("offset", "How many to leave out.", _whole(0, default=0)),
     "prefix": _query("prefix", "Only keys that begin so, without `key`.", {"type": "string"}),
     "prefix_labels": _query("prefix", "Only namespaces that begin so.", _TEXTS),

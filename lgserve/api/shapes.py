@@ -178,6 +178,25 @@ class ThreadStateUpdateResponse(TypedDict):
     checkpoint_id: str | None
 
 
+class ExportedThread(TypedDict):
+    """A thread with all its checkpoints, for the import of another server."""
+
+    format: Literal["lgserve.thread"]
+    version: Literal[1]
+    thread: Object
+    checkpoints: list[Object]
+    #: Encoding and base64 of each value; checkpoints name them by their places.
+    blobs: list[list[str]]
+
+
+class ThreadImportResponse(TypedDict):
+    """What became of a thread that came from another server."""
+
+    thread_id: UUID
+    outcome: Literal["imported", "skipped", "replaced"]
+    checkpoints: int
+
+
 class ThreadPruneResponse(TypedDict):
     """How many threads were pruned."""
 

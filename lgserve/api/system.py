@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -34,6 +35,7 @@ _BY_ROUTE = {
     "mcp": "/mcp",
     "protocol_v2": "/threads/{thread_id}/stream/events",
     "metrics": "/metrics",
+    "thread_transfer": "/threads/import",
 }
 #: Capabilities that some part must vouch for, whatever routes there are.
 _VOUCHED = ("auth", "resumable_streams", "semantic_search", "tracing", "webhooks")
@@ -97,6 +99,7 @@ async def info(request: web.Request) -> web.Response:
             "tracing": facts.tracing(),
             "graphs": facts.graph_ids,
             "graph_errors": await _graph_errors(request, facts),
+            "reload_error": await _reload_error(request, facts),
             **await _figures(facts),
         }
     )
@@ -107,6 +110,13 @@ async def _graph_errors(request: web.Request, facts: ServerFacts) -> dict[str, d
     if facts.graph_errors and not await is_known(request):
         return facts.public_graph_errors
     return facts.graph_errors
+
+
+async def _reload_error(request: web.Request, facts: ServerFacts) -> Mapping[str, Any] | None:
+    """Return why the code of today is not what is served; likewise."""
+    if facts.reload_error and not await is_known(request):
+        return {"message": "the code was changed and does not load; the last good code is served"}
+    return facts.reload_error
 
 
 @cache

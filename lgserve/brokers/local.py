@@ -2,6 +2,10 @@
 
 Live and replay are one read: the log of a run that is active here (`run_log`), or what is stored of
 one that has ended. A thread's log is read run by run (`thread_follower`).
+
+During a reload two processes work on one database. A run that the other one executes is *foreign*
+here: its log is stored, resumable or not, and whoever follows it here gets it from the database
+(`lgserve.overlap.ForeignRuns`).
 """
 
 from __future__ import annotations
@@ -75,6 +79,10 @@ class LocalRunStreams:
         self._logs: dict[str, RunLog] = {}
         #: How far logs had come that were broken off and cannot be read again.
         self._left_at: dict[str, int] = {}
+        #: Logs of runs that another process executes, or will, and that are asked for here.
+        self._foreign: dict[str, RunLog] = {}
+        self.foreign_news = asyncio.Event()
+        self._retired = False
         self._thread_followers: dict[str, set[LocalThreadFollower]] = {}
         self._stopped = False
 
@@ -83,14 +91,20 @@ class LocalRunStreams:
         log = self._logs.get(run.run_id)
         if log is None:
             log = self._logs[run.run_id] = RunLog(run, self)
+            if self._retired:
+                self._watch(log)
         return log
 
     async def resume(self, run: Run) -> RunLog:
         """Return the log of a run about to execute, numbered on from an earlier attempt."""
         log = self.open(run)
         log.run = run
+        log.here = True
+        self._unwatch(run.run_id)
         if run.resumed:
             await self._continue(log)
+        if self._retired and not run.resumable:
+            await log.keep()
         for follower in self._followers_of(run.thread_id):
             follower.began(log)
         return log
@@ -102,23 +116,82 @@ class LocalRunStreams:
         if log is not None:
             await log.close(result)
             self._logs.pop(run_id, None)
+            self._unwatch(run_id)
+            if self._retired:
+                self._wake_thread_followers()
 
     def break_off(self, run_id: str) -> None:
         """Forget the log of a run that goes on elsewhere, or later."""
         log = self._logs.pop(run_id, None)
+        self._unwatch(run_id)
         if log is not None:
             log.break_off()
             if not log.run.resumable:
                 self._left_at[run_id] = max(log.last_seq, self._left_at.get(run_id, 0))
+
+    async def retire(self) -> None:
+        """Have another process execute what does not execute here, and follow what this one does.
+
+        Logs of all runs are stored from here on.
+        """
+        self._retired = True
+        logs = list(self._logs.values())
+        for log in logs:
+            if not log.here:
+                self._watch(log)
+        unkept = [log for log in logs if (log.here or log.is_awaited) and not log.run.resumable]
+        await asyncio.gather(*(log.keep() for log in unkept))
+        self._wake_thread_followers()
+
+    def hand_over(self, run_id: str) -> None:
+        """Go on reading, elsewhere, the log of a run that goes on in another process."""
+        log = self._logs.get(run_id)
+        if log is not None:
+            log.here = False
+            self._watch(log)
+
+    def awaited(self) -> list[Run]:
+        """Return runs that do not execute here and are asked for here."""
+        return [log.run for log in self._logs.values() if log.is_awaited and not log.here]
+
+    def is_awaited(self, run_id: str) -> bool:
+        """Tell whether somebody follows a run here, or waits for it."""
+        log = self._logs.get(run_id)
+        return log is not None and log.is_awaited
+
+    def foreign(self) -> list[RunLog]:
+        """Return the logs that another process writes."""
+        return list(self._foreign.values())
+
+    def is_foreign(self, log: RunLog) -> bool:
+        """Tell whether another process writes a log."""
+        return self._foreign.get(log.run.run_id) is log
+
+    def has_left(self, thread_id: str) -> bool:
+        """Tell whether nothing of a thread will happen here any more: its readers come back."""
+        here = (log.here and log.run.thread_id == thread_id for log in self._logs.values())
+        return self._stopped or (self._retired and not any(here))
+
+    def _wake_thread_followers(self) -> None:
+        for followers in self._thread_followers.values():
+            for follower in followers:
+                follower.look()
+
+    def _watch(self, log: RunLog) -> None:
+        self._foreign[log.run.run_id] = log
+        self.foreign_news.set()
+
+    def _unwatch(self, run_id: str) -> None:
+        self._foreign.pop(run_id, None)
+        if not self._foreign:
+            self.foreign_news.clear()
 
     def break_off_all(self) -> None:
         """Let go of everybody who reads or waits: the server stops."""
         self._stopped = True
         for run_id in list(self._logs):
             self.break_off(run_id)
-        for followers in self._thread_followers.values():
-            for follower in followers:
-                follower.look()
+        self._wake_thread_followers()
 
     async def follow(self, run: Run, after: int | None) -> Follower:
         """Return a run's events behind `after` (None: from now on), in batches, to its end."""
@@ -179,6 +252,8 @@ class LocalRunStreams:
         run_id = run.run_id
         current = await self.storage.lookup(lambda tx: tx.runs.find(run_id, EVERYTHING))
         if current is not None and current.status in ACTIVE_RUN_STATUSES:
+            if current.status == "running" and not log.here:
+                self._watch(log)
             await self._continue(log)
             return log
         if self._logs.get(run_id) is log:

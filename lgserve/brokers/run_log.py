@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lgserve.core.clock import to_iso
@@ -20,6 +21,7 @@ from lgserve.core.models import Run, RunResult, StreamEvent
 
 if TYPE_CHECKING:
     from lgserve.brokers.local import LocalRunStreams
+    from lgserve.core.ports import Transaction
 
 #: Unread bytes a log keeps in memory for its slowest follower.
 _MOST_KEPT = 32 * 1024 * 1024
@@ -34,13 +36,17 @@ class RunLog:
         self.run = run
         #: True while someone reads or the run is resumable: else encoding would be for nobody.
         self.wanted = run.resumable
-        self.result: asyncio.Future[RunResult] = streams.loop.create_future()
+        #: True while the run executes in this process.
+        self.here = False
         self.closed = False
+        self._result: asyncio.Future[RunResult] = streams.loop.create_future()
+        self._asked = False
         self._broken = False
         self._streams = streams
         self._incoming: deque[tuple[str, bytes]] = deque()
         self._woken = False
         self._events: deque[StreamEvent] = deque()
+        self._last: StreamEvent | None = None
         self._bytes = 0
         self._seq = 0
         self._shown = 0
@@ -48,6 +54,22 @@ class RunLog:
         self._saving: asyncio.Task[None] | None = None
         self._followers: set[Subscription] = set()
         self._changed = asyncio.Event()
+
+    @property
+    def result(self) -> asyncio.Future[RunResult]:
+        """What the run came to, once it has ended."""
+        self._asked = True
+        return self._result
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody reads the log, or has asked for the result."""
+        return bool(self._followers) or self._asked
+
+    @property
+    def is_unkept(self) -> bool:
+        """Whether somebody reads the log of a run that is not stored."""
+        return bool(self._followers) and not self.run.resumable
 
     def append(self, name: str, frame: bytes) -> None:
         """Add an event; called on the user loop, wakes the API's loop once a batch."""
@@ -73,9 +95,29 @@ class RunLog:
     @property
     def kept_bytes(self) -> int:
         """How much memory the log takes for those who have not read it."""
-        result = self.result
+        result = self._result
         told = result.done() and not result.cancelled() and result.exception() is None
         return self._bytes + (len(result.result().body) if told else 0)
+
+    async def keep(self) -> None:
+        """Store from here on what the run says; its last event marks how far it was."""
+        self._take_in()
+        run_id, last = self.run.run_id, self._last
+        self.run = replace(self.run, resumable=True)
+        self.wanted = True
+        now = to_iso(self._streams.clock.now())
+
+        def work(tx: Transaction) -> None:
+            tx.runs.keep_log(run_id)
+            if last is not None:
+                tx.events.append(run_id, [last], now)
+
+        await self._streams.storage.write(work)
+
+    def take_in(self, events: Sequence[StreamEvent]) -> None:
+        """Show events that another process has stored."""
+        self._seq = events[-1].seq
+        self._show(events)
 
     async def flush(self) -> None:
         """Return when every event appended so far is shown, and stored if the run is resumable."""
@@ -87,16 +129,16 @@ class RunLog:
         """End the log and answer those who wait."""
         await self.flush()
         self.closed = True
-        if not self.result.done():
-            self.result.set_result(result)
+        if not self._result.done():
+            self._result.set_result(result)
         self._changed.set()
 
     def break_off(self) -> None:
         """End the log without an end of its run: readers and waiters have to come back."""
         self._broken = True
-        if not self.result.done():
-            self.result.set_exception(UnavailableError())
-            self.result.exception()  # nobody has to wait for it
+        if not self._result.done():
+            self._result.set_exception(UnavailableError())
+            self._result.exception()  # nobody has to wait for it
         self._changed.set()
 
     def subscribe(self, after: int | None) -> Subscription:
@@ -180,6 +222,7 @@ class RunLog:
 
     def _show(self, events: Sequence[StreamEvent]) -> None:
         self._events.extend(events)
+        self._last = events[-1]
         self._bytes += sum(len(event.frame) for event in events)
         self._shown = events[-1].seq
         changed, self._changed = self._changed, asyncio.Event()

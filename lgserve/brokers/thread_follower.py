@@ -150,7 +150,7 @@ class LocalThreadFollower:
             return [await self._enter(run)]
         if not ahead.there:
             raise StopAsyncIteration
-        if self._streams.stopped:
+        if self._streams.has_left(self._thread_id):
             raise UnavailableError
         await self._changed.wait()
         return ()

@@ -2,78 +2,120 @@
 
 from __future__ import annotations
 
-import ctypes
-import json
+import atexit
 import os
-import pickle
 import signal
 import socket
 import sys
 import threading
+import traceback
+from collections.abc import Collection
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, NoReturn
 
 import lgserve
+from lgserve.channel import Channel, unpacked
+from lgserve.children import Order
 from lgserve.cli.errors import CliError, report
 from lgserve.cli.serving import leave_when_told, serve_here
 from lgserve.core.errors import LgserveError
-from lgserve.supervisor import CANNOT_SERVE, Order
-
-_PR_SET_PDEATHSIG = 1
+from lgserve.fork_server import (
+    Forked,
+    die_with,
+    forget_shadowed,
+    name_process,
+    serve,
+    third_party_modules,
+)
+from lgserve.overlap import NotTakenOverError, Place
+from lgserve.supervisor import CANNOT_SERVE
 
 
 def child_command() -> list[str]:
     """Return the command that starts a child; the supervisor appends its descriptors."""
+    return _command("main")
+
+
+def fork_server_command() -> list[str]:
+    """Return the command that starts a fork server; the supervisor appends its descriptors."""
+    return _command("fork_main")
+
+
+def _command(function: str) -> list[str]:
     # -P: the current folder is the user's, and a `queue.py` in it must not shadow the library's.
     root = str(Path(lgserve.__file__).parent.parent)
-    start = f"import sys; sys.path.append({root!r}); from lgserve.cli.child import main; main()"
-    return [sys.executable, "-P", "-c", start]
+    start = f"import sys; sys.path.append({root!r}); from lgserve.cli import child"
+    return [sys.executable, "-P", "-c", f"{start}; child.{function}()"]
 
 
 def main() -> None:
     """Serve as the parent orders, and end with it."""
     leave_when_told()
-    listener, order_out, report_in, parent = map(int, sys.argv[-4:])
-    for descriptor in (listener, order_out, report_in):
-        os.set_inheritable(descriptor, False)  # a process the user's code starts must not keep them
-    _die_with(parent)
+    listener, descriptor, parent = map(int, sys.argv[-3:])
+    for inherited in (listener, descriptor):
+        os.set_inheritable(inherited, False)  # a process the user's code starts must not keep them
+    die_with(parent)
+    name_process("lgserve")
     # Ctrl-C reaches the whole foreground group; this process stops when its parent tells it to.
     # It stays in that group, because no other may read the terminal (`breakpoint()` does).
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    pipe = os.fdopen(order_out, "rb")
-    order = _read_order(pipe)
-    threading.Thread(target=_end_with, args=(pipe,), name="lifeline", daemon=True).start()
-    sys.exit(_serve(order, socket.socket(fileno=listener), report_in))
+    sys.exit(_serve(listener, socket.socket(fileno=descriptor), ()))
 
 
-def _serve(order: Order, listener: socket.socket, report_in: int) -> int:
-    def announce(facts: dict[str, Any]) -> None:
-        os.write(report_in, json.dumps(facts, default=str).encode() + b"\n")
+def fork_main() -> None:
+    """Fork children that serve, as the parent orders."""
+    serve(_serve_forked)
 
+
+def _serve_forked(forked: Forked) -> NoReturn:
+    """Serve, and end without taking down what is shared with the fork server, page by page."""
+    status = 1
     try:
-        return serve_here(order, listener, announce)
+        status = _serve(forked.listener, forked.channel, forked.preloaded)
+    except Exception:  # noqa: BLE001 - the boundary of the process: told as Python would
+        traceback.print_exc()
+    finally:
+        atexit._run_exitfuncs()  # noqa: SLF001 - those of the user's code
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _serve(listener: int, end: socket.socket, preloaded: Collection[str]) -> int:
+    channel = Channel(end)
+    order = _read_order(channel)
+    project = order.settings.project
+    forget_shadowed(preloaded, (project.root, *project.import_paths))
+    place = Place(channel, order)
+    threading.Thread(target=_end_with_parent, args=(place,), name="lifeline", daemon=True).start()
+    server = socket.socket(fileno=listener)
+    try:
+        return serve_here(order, server, lambda facts: _announce(channel, facts), place)
+    except NotTakenOverError as exc:
+        channel.send("failed", message=exc.message, details=exc.details)
     except LgserveError as exc:
-        report(CliError(exc.message, code="E_CANNOT_SERVE"))
-        return CANNOT_SERVE
+        if order.takeover:
+            channel.send("failed", message=exc.message, details={})
+        else:
+            report(CliError(exc.message, code="E_CANNOT_SERVE"))
+    return CANNOT_SERVE
 
 
-def _read_order(pipe: IO[bytes]) -> Order:
-    size = int.from_bytes(pipe.read(8), "big")
-    order = pickle.loads(pipe.read(size))  # noqa: S301 - written by our parent on its own pipe
+def _announce(channel: Channel, facts: dict[str, Any]) -> None:
+    channel.send("ready", **facts, modules=third_party_modules())
+
+
+def _read_order(channel: Channel) -> Order:
+    message = channel.receive()
+    if message is None:
+        os._exit(1)
+    order = unpacked(message.fields["order"])
     if not isinstance(order, Order):
         raise TypeError(f"expected an order, not {type(order).__name__}")
     return order
 
 
-def _die_with(parent: int) -> None:
-    """Have the kernel end this process with its parent, where it can (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the kernel knew
-            os._exit(1)
-
-
-def _end_with(pipe: IO[bytes]) -> None:
-    """End this process when the parent's end of the pipe closes; what was acknowledged is saved."""
-    pipe.read()
+def _end_with_parent(place: Place) -> None:
+    """End this process when the parent's end closes; what was acknowledged is saved."""
+    place.listen()
     os._exit(1)

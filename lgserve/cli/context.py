@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -55,6 +55,10 @@ def open_session(
     timeout: Annotated[
         str, typer.Option("--timeout", help="How long to wait for an answer.")
     ] = "30s",
+    db: Annotated[
+        Path | None,
+        typer.Option("--db", help="In place of a server: a database file, or its folder."),
+    ] = None,
     output: OutputFormat = None,
     fields: Fields = None,
     color: Color = "auto",
@@ -64,14 +68,31 @@ def open_session(
 ) -> Iterator[Session]:
     """Settle on a server and on how to write."""
     environment = ClientEnvironment.read()
-    client = ApiClient(find_connection(environment, url, api_key, header or [], timeout))
+    found = find_connection(environment, url, api_key, header or [], timeout)
     out = settle_output(
         environment, output=output, fields=fields, color=color, quiet=quiet, time=time
     )
-    try:
+    with ExitStack() as stack:
+        if db is not None:
+            found = stack.enter_context(_database(db, found, out))
+        client = ApiClient(found)
+        stack.callback(client.close)
         yield Session(client=client, out=out, arguments=tuple(ctx.find_root().obj or ()))
-    finally:
-        client.close()
+
+
+@contextmanager
+def _database(file: Path, found: Connection, out: Output) -> Iterator[Connection]:
+    """Serve a database in place of the server that was found, for as long as the block lasts."""
+    if found.url_source == "--url":
+        raise usage_error("--url and --db exclude each other")
+    from lgserve.cli.database_link import linked  # starts a process, only for those who ask for it
+
+    with linked(file) as link:
+        if link.held_by is not None:
+            out.note(f"a server has this database (pid {link.held_by}): it is only read")
+        yield replace(
+            found, url=link.url, url_source="--db", api_key=link.key, api_key_source="--db"
+        )
 
 
 def find_connection(

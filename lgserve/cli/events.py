@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -88,6 +92,28 @@ def read_events(response: http.client.HTTPResponse) -> Iterator[Event]:
             if data or name != "message":
                 yield Event(event=name, data=_decode("\n".join(data)), id=event_id)
             name, event_id, data = "message", None, []
+
+
+@contextmanager
+def ended_at(response: http.client.HTTPResponse, until: float | None) -> Iterator[None]:
+    """Have a read within end at a moment of the monotonic clock; heartbeats do not prolong it."""
+    if until is None:
+        yield
+        return
+    with closing(socket.socket(fileno=os.dup(response.fileno()))) as twin:
+        timer = threading.Timer(max(0.0, until - time.monotonic()), _shut, (twin,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+
+def _shut(twin: socket.socket) -> None:
+    with suppress(OSError):
+        twin.shutdown(socket.SHUT_RDWR)
 
 
 def _lines(response: http.client.HTTPResponse) -> Iterator[str]:

@@ -7,15 +7,18 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
+from lgserve.children import Order
 from lgserve.cli.announcing import Announcer
 from lgserve.cli.binding import is_loopback
-from lgserve.cli.errors import usage_error
+from lgserve.cli.errors import CliError, usage_error
 from lgserve.cli.serving import leave_when_told, serve_here
 from lgserve.cli.state_file import removed_at_end
+from lgserve.core.errors import ConfigurationError, StorageError
+from lgserve.data_folder import held
 from lgserve.settings import Settings
-from lgserve.supervisor import Order
 
 
 def say_first(announcer: Announcer, settings: Settings, note: str | None, *, verbose: bool) -> None:
@@ -57,6 +60,33 @@ def serve_in_process(
     leave_when_told()
     with removed_at_end(order.settings.project.root), _ending_after(exit_after_seconds):
         return serve_here(order, listener, lambda report: announcer.ready(report, reloaded=False))
+
+
+class FolderHold:
+    """Holds the data folder for a parent's children, and the next one if the config changes it."""
+
+    def __init__(self) -> None:
+        self._held = ExitStack()
+        self._folders: set[Path] = set()
+
+    def __enter__(self) -> FolderHold:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._held.close()
+
+    def take(self, settings: Settings) -> None:
+        """Hold the folder of these settings, too."""
+        folder = settings.data
+        if folder is None or folder in self._folders:
+            return
+        try:
+            self._held.enter_context(held(folder))
+        except StorageError as exc:
+            if not self._folders:
+                raise CliError(exc.message, code="E_CANNOT_SERVE") from exc
+            raise ConfigurationError(exc.message) from exc
+        self._folders.add(folder)
 
 
 @contextmanager

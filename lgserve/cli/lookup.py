@@ -26,6 +26,8 @@ _PAGE = 1_000
 _RUNS_PAGE = 100
 _CONNECTIONS = 8
 _SHORTEST_PREFIX = 6
+#: In place of an id: the thread that changed last, the run that was created last.
+LAST = "@last"
 _CANDIDATES_SHOWN = 5
 
 Row = dict[str, Any]
@@ -116,7 +118,9 @@ def runs_of_recent_threads(
 
 
 def find_thread_id(client: ApiClient, text: str) -> str:
-    """Return the id of the one thread whose id starts with `text`."""
+    """Return the id of the one thread whose id starts with `text`, or of the latest."""
+    if text == LAST:
+        return _last_thread_id(client)
     if whole := _whole_id(text):
         return whole
     prefix = _prefix(text, "thread")
@@ -191,6 +195,8 @@ def _is_made_by_server(assistant: Row) -> bool:
 
 def find_run(client: ApiClient, text: str, thread: str | None, threads: int) -> Row:
     """Return the one run whose id starts with `text`, of a thread or of the recent threads."""
+    if text == LAST:
+        return _last_run(client, thread, threads)
     whole = _whole_id(text)
     if whole and thread is None and (known := _run_by_id(client, whole)):
         return known
@@ -204,6 +210,35 @@ def find_run(client: ApiClient, text: str, thread: str | None, threads: int) -> 
     prefix = whole or _prefix(text, "run")
     found = {row["run_id"]: row for row in rows if row["run_id"].startswith(prefix)}
     return found[_only(list(found), text, "run")]
+
+
+def _last_thread_id(client: ApiClient) -> str:
+    """Return the thread that changed last."""
+    newest = {"sort_by": "updated_at", "sort_order": "desc", "select": ["thread_id"]}
+    for row in search_threads(client, newest, limit=1):
+        return str(row["thread_id"])
+    raise _nothing_yet("thread")
+
+
+def _last_run(client: ApiClient, thread: str | None, threads: int) -> Row:
+    """Return the run that was created last, of a thread or of the recent threads."""
+    if thread is not None:
+        rows = list(runs_of_thread(client, find_thread_id(client, thread), limit=1))
+    else:
+        rows, _ = runs_of_recent_threads(client, threads=threads, limit=1)
+    if not rows:
+        raise _nothing_yet("run")
+    return max(rows, key=_made_at)
+
+
+def _made_at(run: Row) -> tuple[str, float]:
+    """Order runs by when they were made: a run that starts later has that as `created_at`."""
+    run_id = str(run["run_id"])
+    return run_id if run_id[14:15] == "7" else "", timestamp(run.get("created_at"))
+
+
+def _nothing_yet(noun: str) -> CliError:
+    return CliError(f"there is no {noun} yet", code="E_NOT_FOUND", exit_code=ExitCode.NOT_FOUND)
 
 
 def _run_by_id(client: ApiClient, run_id: str) -> Row | None:

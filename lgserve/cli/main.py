@@ -28,6 +28,8 @@ app = new_app(
             f"{_COMMANDS}.dev", "Serve the graphs of this folder, and reload on a change."
         ),
         "serve": Entry(f"{_COMMANDS}.serve", "Serve the graphs of this folder, for production."),
+        "chat": Entry(f"{_COMMANDS}.chat", "Talk to an assistant in this terminal."),
+        "new": Entry(f"{_COMMANDS}.new", "Make a project from a template."),
         "info": Entry(f"{_COMMANDS}.info", "Show a server: versions, graphs, counts."),
         "metrics": Entry(f"{_COMMANDS}.metrics", "Show or watch a server's counters."),
         "threads": Entry(
@@ -39,10 +41,16 @@ app = new_app(
             f"{_COMMANDS}.webhooks", "Webhooks: what was delivered, and a receiver.", ("webhook",)
         ),
         "assistants": Entry(f"{_COMMANDS}.assistants", "Assistants of a server.", ("assistant",)),
+        "graphs": Entry(f"{_COMMANDS}.graphs", "Graphs: list, draw and check them.", ("graph",)),
         "store": Entry(f"{_COMMANDS}.store", "Items that graphs and people keep."),
         "auth": Entry(f"{_COMMANDS}.auth", "API keys: make, list and revoke them."),
         "config": Entry(f"{_COMMANDS}.config", "The project's config: check it, show it."),
+        "db": Entry(f"{_COMMANDS}.db", "The database: its state, backups, upkeep."),
         "doctor": Entry(f"{_COMMANDS}.doctor", "Check this machine, project and server."),
+        "whoami": Entry(f"{_COMMANDS}.whoami", "Show what commands would talk to, and why."),
+        "api": Entry(f"{_COMMANDS}.api", "Send a request as it is."),
+        "openapi": Entry(f"{_COMMANDS}.openapi", "Write the OpenAPI document of a server."),
+        "bench": Entry(f"{_COMMANDS}.bench", "Load a server, and measure it."),
         "completion": Entry(f"{_COMMANDS}.completion", "Completion for your shell."),
         "help": Entry(f"{_COMMANDS}.topics", "Exit codes, environment, output."),
     },

@@ -9,18 +9,27 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lgserve import logs
+from lgserve.children import Order
 from lgserve.cli.errors import CliError, say
 from lgserve.settings import export_environment
-from lgserve.supervisor import Order
+
+if TYPE_CHECKING:
+    from lgserve.overlap import Place
 
 
 def serve_here(
-    order: Order, listener: socket.socket, announce: Callable[[dict[str, Any]], None]
+    order: Order,
+    listener: socket.socket,
+    announce: Callable[[dict[str, Any]], None],
+    place: Place | None = None,
 ) -> int:
-    """Serve until a signal; `announce` gets the fields of the server's startup report."""
+    """Serve until a signal; `announce` gets the fields of the server's startup report.
+
+    A `place` is that of a child among the processes of its parent.
+    """
     settings = order.settings
     logs.configure(
         format=settings.log_format,  # type: ignore[arg-type]
@@ -35,7 +44,13 @@ def serve_here(
     from lgserve.server import run_server  # two seconds of imports, only where it serves
 
     try:
-        return run_server(settings, listener, lambda report: announce(dataclasses.asdict(report)))
+        return run_server(
+            settings,
+            listener,
+            lambda report: announce(dataclasses.asdict(report)),
+            place,
+            folder_held=order.folder_held,
+        )
     finally:
         logging.shutdown()
 

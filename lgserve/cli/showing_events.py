@@ -35,7 +35,7 @@ class EventWriter:
             self._show_text(event)
         elif event.event not in ("metadata", "error"):
             self._end_line()
-            write(f"{event.event}\t{_printable(json.dumps(event.data, ensure_ascii=False))}\n")
+            write(f"{event.event}\t{printable(json.dumps(event.data, ensure_ascii=False))}\n")
 
     def finish(self) -> None:
         """Write the rest."""
@@ -58,7 +58,7 @@ class EventWriter:
                 self._end_line()
                 self._message_id = message_id
             self._texts[message_id] = text if whole else before + text
-            write(_printable(fresh))
+            write(printable(fresh))
             self._open_line = self._open_line or bool(fresh)
 
     def _end_line(self) -> None:
@@ -92,12 +92,12 @@ def tell_of_interrupts(out: Output, interrupts: Any, answer: str) -> None:
         return
     for item in interrupts:
         value = item.get("value") if isinstance(item, dict) else item
-        say(f"waits for: {_printable(json.dumps(value, ensure_ascii=False))}")
+        say(f"waits for: {printable(json.dumps(value, ensure_ascii=False))}")
     if interrupts:
         say(f"answer: {answer}")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Keep escape sequences out of the terminal; lines and tabs may stay."""
     return "".join(
         char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}"

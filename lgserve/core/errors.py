@@ -9,7 +9,8 @@
     ├── NotFoundError               404
     │   └── GraphNotFoundError      404
     ├── ConflictError               409
-    │   └── UnknownInterruptError   409   an answer to nothing that waits for one
+    │   ├── UnknownInterruptError   409   an answer to nothing that waits for one
+    │   └── ReadOnlyError           409   another process has the database
     ├── PayloadTooLargeError        413
     ├── CommandError                400   a command of protocol v2 that cannot be carried out
     ├── A2aError                    400   an A2A call that cannot be carried out
@@ -95,6 +96,10 @@ class ConflictError(LgserveError):
 
 class UnknownInterruptError(ConflictError):
     """The resume answers no interrupt that waits for an answer."""
+
+
+class ReadOnlyError(ConflictError):
+    """A server has this database, so it can only be read here; ask that server."""
 
 
 class PayloadTooLargeError(LgserveError):

@@ -133,6 +133,11 @@ class Run:
     #: All that is known of who created it, for its own code only; None if there are no secrets.
     user: Json | None = field(default=None, repr=False)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it stopped in good order and goes on behind its last step: nothing was lost."""
+        return self.resumed and self.attempt == 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:

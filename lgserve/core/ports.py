@@ -41,6 +41,7 @@ from lgserve.core.models import (
     Totals,
     Waiting,
 )
+from lgserve.core.moving import MovedCheckpoint
 from lgserve.core.principals import Action, ApiKey, IncomingRequest, Principal, Resource
 from lgserve.core.vocabulary import CancelAction, RunStatus, TtlStrategy
 from lgserve.core.webhooks import (
@@ -144,6 +145,10 @@ class Threads(Protocol):
         False: runs in flight have come further than where the other one last settled. The copy has
         its checkpoints, but is only reserved, as by `reserve`: publish it with what they tell.
         """
+        ...
+
+    def fill(self, rows: Any) -> None:
+        """Store checkpoints that `ThreadMover.rows` has made ready."""
         ...
 
     def prune(self, thread_id: str, now: str) -> bool:
@@ -307,6 +312,10 @@ class Runs(Protocol):
         """As `requeue_expired`, at once, for running runs of every owner not named."""
         ...
 
+    def keep_log(self, run_id: str) -> None:
+        """Make a run resumable: whoever executes it from its next claim on stores what it says."""
+        ...
+
     def requeue(self, run_id: str, owner: str) -> None:
         """Give a claimed run back (drain): pending again, the attempt not counted.
 
@@ -392,6 +401,10 @@ class RunRequests(Protocol):
         self, key: RequestKey, answer: Json, *, thread_id: str | None, run_id: str | None
     ) -> None:
         """Note what is answered; the note goes with the thread, if one is named."""
+        ...
+
+    def name(self, run: Run) -> None:
+        """Give a run a name of its own, if it has none, so that what it comes to is kept."""
         ...
 
     def keep_result(self, run_id: str, result: RunResult) -> None:
@@ -801,6 +814,25 @@ class RunStreams(Protocol):
         """Whether everybody was let go: nothing goes on here."""
         ...
 
+    async def retire(self) -> None:
+        """Hear that another process takes this one's place: from here on every log is stored.
+
+        What does not execute here is executed there; who asks for it here gets it all the same.
+        """
+        ...
+
+    def hand_over(self, run_id: str) -> None:
+        """Hear that a run goes on in the other process; its readers here read on."""
+        ...
+
+    def awaited(self) -> Sequence[Run]:
+        """Return runs that do not execute here and that somebody here follows or waits for."""
+        ...
+
+    def is_awaited(self, run_id: str) -> bool:
+        """Tell whether somebody follows a run here, or waits for it."""
+        ...
+
     async def follow(self, run: Run, after: int | None) -> Follower:
         """Return a reader from `after` on (None: from now on) to the end of the run."""
         ...
@@ -974,6 +1006,35 @@ class Checkpointers(Protocol):
 
     def watched(self, look: Callable[[Any], Any]) -> Any:
         """Return a saver for reads whose lists are of what `look` makes of each checkpoint."""
+        ...
+
+
+class ThreadMover(Protocol):
+    """Takes a thread's checkpoints out of what keeps them, and puts them in; on the user loop."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether checkpoints are kept by a saver of the project's own."""
+        ...
+
+    async def read(self, thread_id: str) -> list[MovedCheckpoint]:
+        """Return all checkpoints of a thread, of all namespaces, oldest first."""
+        ...
+
+    async def load(self, thread_id: str, moved: Sequence[MovedCheckpoint]) -> Any:
+        """Decode checkpoints that a client sent; nothing is called that is no data type.
+
+        Raises:
+            InvalidRequestError: something in them is broken, or of a type that is not known here.
+        """
+        ...
+
+    async def rows(self, loaded: Any) -> Any:
+        """Return what `Threads.fill` stores of checkpoints that were loaded."""
+        ...
+
+    async def store(self, loaded: Any) -> None:
+        """Give checkpoints that were loaded to the project's own saver (`elsewhere`)."""
         ...
 
 

@@ -169,7 +169,8 @@ class RunExecutor:
     ) -> Outcome:
         run = execution.run
         kwargs = execution.kwargs
-        self._emit(execution, "metadata", {"run_id": run.run_id, "attempt": run.attempt})
+        if not run.goes_on:  # else that has been told
+            self._emit(execution, "metadata", {"run_id": run.run_id, "attempt": run.attempt})
         seen = _Seen()
         try:
             async with self.graphs.open(
@@ -244,6 +245,7 @@ class RunExecutor:
         subgraphs = kwargs["subgraphs"]
         usage = TokenUsage(execution.run.graph_id)
         log = execution.log
+        repeated = {"values", "checkpoints"} if given is None and execution.run.goes_on else set()
         async for part in parts:
             namespace, mode, chunk = part if subgraphs else ((), *part)
             if not namespace:
@@ -251,7 +253,7 @@ class RunExecutor:
             if mode in ("updates", "values"):
                 usage.notice(namespace, mode, chunk)
             _check_not_blocked(execution)
-            if log.wanted:
+            if log.wanted and not _is_repeated(repeated, namespace, mode):
                 for name, text in encoder.encode(namespace, mode, chunk):
                     execution.events += 1
                     log.append(name, text)
@@ -352,6 +354,17 @@ def _with_user(run: Run, configurable: Mapping[str, Any]) -> dict[str, Any]:
     if user is not None and run.user is not None:
         user = Principal(jsonio.loads(run.user))
     return {**configurable, "langgraph_auth_user": user}
+
+
+def _is_repeated(repeated: set[str], namespace: tuple[str, ...], mode: str) -> bool:
+    """Tell whether LangGraph only says again where it goes on: once a mode, before all else."""
+    if not repeated:
+        return False
+    if namespace or mode not in ("values", "checkpoints"):
+        repeated.clear()
+    found = mode in repeated
+    repeated.discard(mode)
+    return found
 
 
 async def _stream_protocol(

@@ -75,10 +75,11 @@ class WebhookWorker:
         except RuntimeError:  # the server has stopped; the next one finds it
             _log.debug("a webhook waits for the next start")
 
-    async def start(self) -> None:
-        """Deliver from now on, first what a dead process had begun."""
+    async def start(self, *, alone: bool = True) -> None:
+        """Deliver from now on; first what a dead process had begun, unless others live."""
         owner = self._options.owner
-        await self._storage.write(lambda tx: tx.webhooks.release_all_except(owner))
+        if alone:
+            await self._storage.write(lambda tx: tx.webhooks.release_all_except(owner))
         self._sender.open()
         self._dispatching.start(self._dispatch(), "webhooks")
 

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import threading
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from langgraph.runtime import RunControl
 
@@ -41,6 +41,8 @@ from lgserve.services.results import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lgserve.core.ports import Checkpointers, Clock, RunStreams, Storage, Transaction
     from lgserve.engine.user_loop import UserLoopThread
     from lgserve.engine.watchdog import Stall
@@ -86,6 +88,33 @@ class _Active:
     start: Start = field(default_factory=Start)
 
 
+class Neighbours(Protocol):
+    """Other processes that work on the same database, if there are any."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether there are any at this moment, as far as is known."""
+        ...
+
+    def look(self) -> None:
+        """Tell them that there may be something to claim."""
+        ...
+
+    def cancel(self, run_id: str) -> None:
+        """Tell them that a run is to be cancelled."""
+        ...
+
+
+class _Nobody:
+    shared = False
+
+    def look(self) -> None:
+        """Nobody hears it."""
+
+    def cancel(self, run_id: str) -> None:
+        """Nobody hears it."""
+
+
 class RunWorker:
     """See `lgserve.core.ports.Worker`; lives on the API's loop."""
 
@@ -101,6 +130,7 @@ class RunWorker:
         clock: Clock,
         tasks: TaskSet,
         options: WorkerOptions,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self._storage = storage
         self._streams = streams
@@ -111,12 +141,15 @@ class RunWorker:
         self._clock = clock
         self._tasks = tasks
         self._options = options
+        self._neighbours: Neighbours = neighbours or _Nobody()
         self._free = options.slots
         self._lent = 0
         self._active: dict[str, _Active] = {}
         self._wake = asyncio.Event()
         self._backlog = True
         self._draining = False
+        #: Another process claims; this one only ends what it has, or is asked for right now.
+        self._retired = False
         self._runs = TaskSet()
         self._home = asyncio.get_running_loop()
         self._stopped = threading.Event()
@@ -130,7 +163,7 @@ class RunWorker:
 
     def reserve(self) -> str | None:
         """Take a free slot."""
-        if self._free <= 0 or self._draining:
+        if self._draining or (self._free <= 0 and not self._retired):
             return None
         self._free -= 1
         return self._options.owner
@@ -162,20 +195,28 @@ class RunWorker:
         """Look for claimable runs."""
         self._backlog = True
         self._wake.set()
+        if self._retired:
+            self._tasks.start(self._claim_stranded(), "claiming what would be lost elsewhere")
 
     def cancel_requested(self, run: Run) -> None:
-        """Stop a run this worker executes."""
+        """Stop a run this worker executes, or have it stopped by who does."""
+        if not self.stop_here(run):
+            self._neighbours.cancel(run.run_id)
+
+    def stop_here(self, run: Run) -> bool:
+        """Stop a run this worker executes; False if it does not."""
         active = self._active.get(run.run_id)
         if active is not None and run.cancel_action is not None:
             self._stop(active, run.cancel_action)
+        return active is not None
 
     # ---------------------------------------------------------------- life
 
-    async def recover(self) -> list[Run]:
-        """Take back what dead owners left; only when no other process uses the database."""
+    async def recover(self, peers: Sequence[str] = ()) -> list[Run]:
+        """Take back what dead owners left: all but `peers`, who use the database too."""
         limit = self._options.max_attempts
         lost = await self._storage.write(
-            lambda tx: keep_results(tx, tx.runs.requeue_all_except([], limit))
+            lambda tx: keep_results(tx, tx.runs.requeue_all_except(peers, limit))
         )
         await self._refresh_settled(lost)
         return lost
@@ -184,6 +225,37 @@ class RunWorker:
         """Begin to claim runs and to keep their leases."""
         self._tasks.start(self._dispatch(), "dispatcher")
         threading.Thread(target=self._beat, name="lgserve-heartbeat", daemon=True).start()
+
+    async def retire(self) -> None:
+        """Leave what can be claimed to another process, and to it what nobody here waits for.
+
+        What somebody waits for here goes on to its end; what would be lost elsewhere is claimed.
+        """
+        self._retired = True
+        self._wake.set()
+        await self._streams.retire()
+        await self._claim_stranded()
+        self.request_drain(unless_awaited=True)
+
+    async def _claim_stranded(self) -> None:
+        """Claim the runs that leave nothing behind for those who wait here; others do the rest."""
+        stranded = [run.thread_id for run in self._streams.awaited() if run.temporary]
+        owner = self._options.owner
+        claimed = await self._storage.write(
+            lambda tx: [tx.runs.claim_next(thread_id, owner) for thread_id in stranded]
+        )
+        for run in claimed:
+            if run is not None:
+                self._free -= 1
+                self.start(run)
+        self._neighbours.look()
+
+    def request_drain(self, *, unless_awaited: bool) -> None:
+        """Let runs that can go on elsewhere stop at their next superstep."""
+        for run_id, active in self._active.items():
+            kept = unless_awaited and self._streams.is_awaited(run_id)
+            if active.execution is not None and not active.run.temporary and not kept:
+                active.execution.control.request_drain()
 
     async def drain(self, grace_seconds: float) -> None:
         """Stop claiming; let runs stop at their next superstep and go back to the queue."""
@@ -214,7 +286,7 @@ class RunWorker:
 
     async def _dispatch(self) -> None:
         """Claim whenever woken, whenever a run becomes due, and at least once a lease."""
-        while not self._draining:
+        while not (self._draining or self._retired):
             self._wake.clear()
             try:
                 await self._claim_all()
@@ -239,7 +311,7 @@ class RunWorker:
 
     async def _claim_all(self) -> None:
         """Claim while there are free slots and claimable runs."""
-        while self._free > 0 and not self._draining:
+        while self._free > 0 and not (self._draining or self._retired):
             # Half of what is free: runs that are being created meanwhile claim for themselves.
             wanted = (self._free + 1) // 2
             self._free -= wanted
@@ -386,8 +458,7 @@ class RunWorker:
         """Write the end of a run and claim the next one of its thread, in one transaction."""
         run = execution.run
         if outcome.kind == "drained" or (outcome.kind == "stopped" and active.reason == "drain"):
-            await self._storage.write(lambda tx: tx.runs.requeue(run.run_id, self._options.owner))
-            self._streams.break_off(run.run_id)
+            await self._requeue(execution)
             record("requeued", run)
             return None
         if active.reason == "timeout" and outcome.kind == "stopped":
@@ -403,8 +474,22 @@ class RunWorker:
         if gone is not None:
             execution.log.append(*frame("error", gone))
         await self._streams.close(run.run_id, result)
+        if self._retired:
+            self._neighbours.look()
         record_end(run, active.start, end, outcome, execution.events)
         return following
+
+    async def _requeue(self, execution: Execution) -> None:
+        """Give a run back; another process goes on with it, or the next one on this machine."""
+        run_id = execution.run.run_id
+        await execution.log.flush()
+        moves = self._retired and not self._draining
+        if moves:
+            self._streams.hand_over(run_id)
+        await self._storage.write(lambda tx: tx.runs.requeue(run_id, self._options.owner))
+        if not moves:
+            self._streams.break_off(run_id)
+        self._neighbours.look()
 
     async def _look_again(self, run: Run, end: Settlement) -> None:
         """Bring the thread in line with its state, for the stopped code did not say where it is."""
@@ -425,8 +510,10 @@ class RunWorker:
             end = replace(end, rollback=True)  # it was asked for too late to stop the run
         result = result_of(end, outcome, ended)
         if run.temporary and ended is not None:
+            if self._neighbours.shared and not self._streams.is_awaited(run.run_id):
+                tx.requests.name(run)  # somebody may wait for it in another process
             tx.requests.keep_result(run.run_id, result)
-        if self._draining:
+        if self._draining or self._retired:
             return end, result, None
         return end, result, tx.runs.claim_next(run.thread_id, self._options.owner)
 

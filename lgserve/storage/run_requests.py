@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lgserve.core.clock import to_iso
-from lgserve.core.models import Answered, Json, RequestKey, RunResult
+from lgserve.core.models import Answered, Json, RequestKey, Run, RunResult
 from lgserve.storage.seals import PLAIN
 from lgserve.storage.thread_lifetimes import is_void
 
@@ -55,6 +55,16 @@ class SqliteRunRequests:
             "INSERT INTO run_requests (owner, key, fingerprint, answer, thread_id, run_id,"
             " created_at) VALUES (?,?,?,?,?,?,?)",
             (key.owner, key.name, key.fingerprint, sealed, thread_id, run_id, now),
+        )
+
+    def name(self, run: Run) -> None:
+        """Give a run a name of its own, if it has none."""
+        now = to_iso(self._clock.now())
+        self._db.execute(
+            "INSERT INTO run_requests (owner, key, fingerprint, answer, thread_id, run_id,"
+            " created_at) SELECT '', ?, x'', '{}', NULL, ?, ?"
+            " WHERE NOT EXISTS (SELECT 1 FROM run_requests WHERE run_id = ?)",
+            (f"run {run.run_id}", run.run_id, now, run.run_id),
         )
 
     def keep_result(self, run_id: str, result: RunResult) -> None:

@@ -230,6 +230,10 @@ class SqliteRuns:
         )
         return [self._take_back(run, max_attempts) for run in lost]
 
+    def keep_log(self, run_id: str) -> None:
+        """Make a run resumable."""
+        self._db.execute("UPDATE runs SET resumable = 1 WHERE run_id = ?", (run_id,))
+
     def requeue(self, run_id: str, owner: str) -> None:
         """Give a claimed run back, the attempt not counted; one that was cancelled is settled."""
         run = self._one(

@@ -16,14 +16,19 @@ def migrate(connection: sqlite3.Connection) -> None:
     """
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
     scripts = _scripts()
-    if _version(connection) > max(scripts):
+    if (found := schema_version(connection)) > max(scripts):
         raise StorageError(
-            f"the database has schema {_version(connection)}, this lgserve knows {max(scripts)}:"
+            f"the database has schema {found}, this lgserve knows {max(scripts)}:"
             " use a newer lgserve"
         )
     for version, text in sorted(scripts.items()):
-        if version > _version(connection):
+        if version > schema_version(connection):
             _apply(connection, version, text)
+
+
+def newest_version() -> int:
+    """Return the version of the newest schema."""
+    return max(_scripts())
 
 
 def _apply(connection: sqlite3.Connection, version: int, text: str) -> None:
@@ -33,11 +38,12 @@ def _apply(connection: sqlite3.Connection, version: int, text: str) -> None:
     except sqlite3.Error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        if _version(connection) < version:  # else another process did it in the meantime
+        if schema_version(connection) < version:  # else another process did it in the meantime
             raise
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def schema_version(connection: sqlite3.Connection) -> int:
+    """Return the version of a database's schema."""
     (version,) = connection.execute("SELECT max(version) FROM schema_version").fetchone()
     return version or 0
 

@@ -25,6 +25,7 @@ from lgserve.storage.checkpoint_removal import (
     has_unsettled,
     prune_checkpoints,
 )
+from lgserve.storage.checkpoint_rows import store_changes
 from lgserve.storage.filters import Where, order_and_page
 from lgserve.storage.matching import contains
 from lgserve.storage.sealed_saver import opened_values
@@ -34,10 +35,11 @@ from lgserve.storage.thread_space import measure
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lgserve.core.ports import Clock
     from lgserve.core.vocabulary import TtlStrategy
+    from lgserve.storage.checkpoint_rows import Change
 
 _COLUMNS = (
     'thread_id, created_at, updated_at, state_updated_at, metadata, status, config, "values",'
@@ -123,6 +125,10 @@ class SqliteThreads:
         self._inserted(into)
         self._db.execute(_COPY_STATE, {"source": thread_id, "target": into.thread_id})
         return True
+
+    def fill(self, rows: Sequence[Change]) -> None:
+        """Store checkpoints that were made ready."""
+        store_changes(self._db, rows)
 
     def prune(self, thread_id: str, now: str) -> bool:
         """Remove all checkpoints but the newest of each namespace and what that needs."""

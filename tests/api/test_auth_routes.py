@@ -48,6 +48,19 @@ def _run_of_hers(of: Holdings) -> Any:
     return {"assistant_id": of.assistant_id, "input": {"text": "x"}}
 
 
+def _moved(of: Holdings) -> Any:
+    moment = "2026-01-01T00:00:00+00:00"
+    times = dict.fromkeys(("created_at", "updated_at", "state_updated_at"), moment)
+    thread = {"thread_id": of.thread_id, "metadata": {}, "status": "idle", **times}
+    return {
+        "format": "lgserve.thread",
+        "version": 1,
+        "thread": thread,
+        "blobs": [],
+        "checkpoints": [],
+    }
+
+
 def _nothing(_: Holdings) -> Any:
     return {}
 
@@ -96,6 +109,10 @@ CASES: dict[Route, Case] = {
     ),
     ("POST", f"{_THREAD}/copy"): Case(404),
     ("GET", f"{_THREAD}/storage"): Case(404),
+    ("GET", f"{_THREAD}/export"): Case(404),
+    ("POST", "/threads/import"): Case(
+        409, _moved, query=lambda _: {"on_conflict": "replace"}
+    ),
     ("GET", _THREAD): Case(404),
     ("PATCH", _THREAD): Case(404, lambda of: {"metadata": {"owner": "bob"}}),
     ("DELETE", _THREAD): Case(404),

@@ -1,6 +1,6 @@
 """Measures what the benchmark harness does not: growth of a thread, crashes, a blocking node.
 
-    python -m tests.benchmarks.bars [growth] [kills] [blocking] [naps] [flat]
+    python -m tests.benchmarks.bars [growth] [kills] [blocking] [naps] [flat] [reload]
 
 `bench/` holds the harness for the rest: `python tests/benchmarks/bench/bench.py compare reference
 lgserve --sections echo,stream,steps,bg,threads,cold,long` (both commands on PATH).
@@ -18,16 +18,26 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import httpx
 from langgraph_sdk import get_sync_client
 
+from tests.e2e.reloading import (
+    Loader,
+    Prober,
+    all_ticks,
+    reloading,
+    resident,
+    stream,
+    ticks_of,
+)
 from tests.e2e.test_crashes import Acknowledged, check, crash_once, settle
 from tests.servers import ServerProcess, project, serving
 
-UPDATES, SIZE, KILLS = 60, 50_000, 50
+UPDATES, SIZE, KILLS, SAVES, RELOADS = 60, 50_000, 50, 10, 200
 
 
 def growth() -> None:
@@ -133,6 +143,62 @@ def flat() -> None:
                 print(f"flat: {name} at {size}: {1e3 * cpu_of(server, read, 2000):.3f} ms CPU")
 
 
+def reload() -> None:
+    """Save during streams, and reload 200 times under load."""
+    saves()
+    reloads()
+
+
+def saves() -> None:
+    """Save a file during a stream, ten times: gaps of /ok, and how soon the new code answers."""
+    with tempfile.TemporaryDirectory() as folder, reloading(Path(folder)) as served:
+        waits = []
+        with Prober(served.url).asking() as prober:
+            for n in range(SAVES):
+                reader = stream(served, input={"ticks": 60})
+                assert reader.begun.wait(30)
+                saved = served.edit(served.version_line(), f'VERSION = "v{n}"')
+                waits.append(served.await_version(f"v{n}") - saved)
+                assert ticks_of(reader.end()) == all_ticks(60)
+        assert not prober.failures, prober.failures[:3]
+        print(f"saves: {SAVES} during streams, no event lost; the new code answers after (s)")
+        print(
+            f"  {' '.join(f'{wait:.2f}' for wait in waits)}; median {statistics.median(waits):.2f}"
+        )
+        print(
+            f"  GET /ok: {prober.asked} asked, none failed, longest {1e3 * prober.longest:.0f} ms"
+        )
+
+
+def reloads() -> None:
+    """Reload 200 times in a row while clients ask, run and stream."""
+    with tempfile.TemporaryDirectory() as folder, reloading(Path(folder)) as served:
+        load = [Loader(served) for _ in range(4)]
+        began, sizes = time.monotonic(), []
+        with Prober(served.url).asking() as prober, ExitStack() as stack:
+            for each in load:
+                stack.enter_context(each.running())
+            for n in range(RELOADS):
+                served.edit(served.version_line(), f'VERSION = "v{n}"')
+                served.await_version(f"v{n}")
+                if n % 20 == 19:
+                    pids = served.processes()
+                    memory = sum(resident(pid) for pid in pids)
+                    sizes.append(f"{memory:.0f} MB in {len(pids)}")
+        seconds = time.monotonic() - began
+        served.await_quiet()
+        failures = [*prober.failures, *(text for each in load for text in each.failures)]
+        done = sum(each.done for each in load)
+        print(f"reloads: {RELOADS} in {seconds:.0f} s, {done} runs and {prober.asked} GET /ok")
+        print(
+            f"  failures {len(failures)} {failures[:3]}; longest /ok {1e3 * prober.longest:.0f} ms"
+        )
+        print(f"  memory and processes at each 20th: {', '.join(sizes)}")
+        memory = sum(resident(pid) for pid in served.processes())
+        print(f"  left at the end: {len(served.processes())} processes with {memory:.0f} MB")
+        assert not failures
+
+
 def cpu_of(server: ServerProcess, work: Callable[[int], object], times: int) -> float:
     """Return the server's CPU seconds an operation."""
     assert server.process is not None
@@ -167,6 +233,7 @@ MEASURES: dict[str, Callable[[], None]] = {
     "blocking": blocking,
     "naps": naps,
     "flat": flat,
+    "reload": reload,
 }
 
 if __name__ == "__main__":

@@ -29,6 +29,15 @@ WORKING = [
     ("threads", "show", "THREAD"),
     ("threads", "state", "THREAD"),
     ("threads", "history", "THREAD"),
+    ("threads", "history", "THREAD", "--tree"),
+    ("threads", "diff", "THREAD"),
+    ("threads", "interrupts"),
+    ("threads", "resume", "WAITING", "--value", "yes"),
+    ("threads", "update", "THREAD", "--values", '{"text": "y"}', "--as-node", "b"),
+    ("threads", "copy", "THREAD"),
+    ("threads", "storage", "THREAD"),
+    ("threads", "prune", "THREAD", "--keep-latest", "--yes"),
+    ("threads", "prune", "--older-than", "1d", "--dry-run"),
     ("threads", "create"),
     ("threads", "delete", "SPARE", "--yes"),
     ("runs", "list"),
@@ -37,9 +46,31 @@ WORKING = [
     ("runs", "start", "-a", "echo", "-i", '{"text": "x"}', "--background"),
     ("runs", "start", "-a", "echo", "-i", '{"text": "x"}', "--stream", "updates"),
     ("runs", "stream", "RUN"),
+    ("runs", "join", "RUN"),
+    ("runs", "why", "RUN"),
+    ("runs", "tail", "RUN"),
+    ("runs", "replay", "RUN"),
+    ("runs", "replay", "RUN", "--diff"),
+    ("runs", "delete", "RUN", "--yes"),
     ("runs", "cancel", "SLOW", "--wait"),
     ("assistants", "list"),
     ("assistants", "show", "echo"),
+    ("assistants", "create", "-g", "echo", "--name", "Mine"),
+    ("assistants", "update", "ASSISTANT", "--name", "Ours"),
+    ("assistants", "versions", "ASSISTANT"),
+    ("assistants", "set-latest", "ASSISTANT", "1"),
+    ("assistants", "graph", "echo"),
+    ("assistants", "schemas", "echo"),
+    ("assistants", "delete", "ASSISTANT", "--yes"),
+    ("graphs", "list"),
+    ("graphs", "show", "echo"),
+    ("graphs", "draw", "echo"),
+    ("graphs", "draw", "echo", "--format", "svg"),
+    ("graphs", "schema", "echo"),
+    ("whoami",),
+    ("api", "GET", "/info"),
+    ("openapi",),
+    ("bench", "-g", "echo", "-i", '{"text": "x"}', "--users", "1", "--duration", "100ms"),
     ("store", "put", "a.b", "c", '{"n": 1}'),
     ("store", "get", "admin", "item"),
     ("store", "list", "admin"),
@@ -57,6 +88,35 @@ FAILING = [
     (("threads", "create", "--id", "no-uuid"), 9, "E_REFUSED"),
     (("threads", "delete", MISSING, "--yes"), 5, "E_NOT_FOUND"),
     (("threads", "delete", MISSING), 2, "E_NOT_CONFIRMED"),
+    (("threads", "diff", MISSING), 5, "E_NOT_FOUND"),
+    (("threads", "diff", "THREAD", "ffffff"), 5, "E_NOT_FOUND"),
+    (("threads", "interrupts", MISSING), 5, "E_NOT_FOUND"),
+    (("threads", "resume", "THREAD", "--value", "x"), 6, "E_CONFLICT"),
+    (("threads", "resume", "WAITING"), 2, "E_USAGE"),
+    (("threads", "update", "THREAD", "--values", "{"), 2, "E_USAGE"),
+    (("threads", "update", "THREAD", "--values", "{}", "--as-node", "no"), 9, "E_REFUSED"),
+    (("threads", "copy", MISSING), 5, "E_NOT_FOUND"),
+    (("threads", "storage", MISSING), 5, "E_NOT_FOUND"),
+    (("threads", "watch", MISSING), 5, "E_NOT_FOUND"),
+    (("threads", "prune", "--yes"), 2, "E_USAGE"),
+    (("threads", "prune", "THREAD", "--keep-latest"), 2, "E_NOT_CONFIRMED"),
+    (("threads", "export"), 2, "E_USAGE"),
+    (("threads", "import", "/nowhere/threads.jsonl"), 2, "E_USAGE"),
+    (("runs", "join", MISSING), 5, "E_NOT_FOUND"),
+    (("runs", "why", MISSING), 5, "E_NOT_FOUND"),
+    (("runs", "tail", MISSING), 5, "E_NOT_FOUND"),
+    (("runs", "tail", "--thread", MISSING), 5, "E_NOT_FOUND"),
+    (("runs", "replay", "SLOW"), 6, "E_CONFLICT"),
+    (("runs", "delete", MISSING, "--yes"), 5, "E_NOT_FOUND"),
+    (("runs", "delete", "RUN"), 2, "E_NOT_CONFIRMED"),
+    (("assistants", "create", "-g", "nothing"), 5, "E_NOT_FOUND"),
+    (("assistants", "update", "echo"), 2, "E_USAGE"),
+    (("assistants", "versions", MISSING), 5, "E_NOT_FOUND"),
+    (("assistants", "set-latest", "ASSISTANT", "99"), 5, "E_NOT_FOUND"),
+    (("assistants", "graph", MISSING), 5, "E_NOT_FOUND"),
+    (("assistants", "schemas", MISSING), 5, "E_NOT_FOUND"),
+    (("assistants", "delete", "ASSISTANT"), 2, "E_NOT_CONFIRMED"),
+    (("assistants", "delete", MISSING, "--yes"), 5, "E_NOT_FOUND"),
     (("runs", "list", "--thread", MISSING), 5, "E_NOT_FOUND"),
     (("runs", "show", MISSING), 5, "E_NOT_FOUND"),
     (("runs", "start", "-a", "nothing", "-i", "{}"), 9, "E_REFUSED"),
@@ -65,6 +125,16 @@ FAILING = [
     (("runs", "cancel", "RUN"), 5, "E_NOT_FOUND"),
     (("runs", "cancel"), 2, "E_USAGE"),
     (("assistants", "show", "nothing"), 5, "E_NOT_FOUND"),
+    (("graphs", "show", "nothing"), 5, "E_NOT_FOUND"),
+    (("graphs", "draw", "echo", "--format", "png"), 2, "E_USAGE"),
+    (("graphs", "draw", "echo", "--config", "x"), 2, "E_USAGE"),
+    (("graphs", "schema", "echo", "nothing"), 2, "E_USAGE"),
+    (("graphs", "check"), 3, "E_CONFIG"),
+    (("api", "GET", "/nothing"), 5, "E_NOT_FOUND"),
+    (("openapi", "-f", "/nowhere/api.json"), 1, "E_FILE"),
+    (("chat", "nothing"), 5, "E_NOT_FOUND"),
+    (("db", "status", "--db", "/nowhere"), 5, "E_NOT_FOUND"),
+    (("threads", "list", "--db", "/nowhere"), 5, "E_NOT_FOUND"),
     (("store", "put", "a", "b", "{"), 2, "E_USAGE"),
     (("store", "put", "a", "b", "3"), 9, "E_REFUSED"),
     (("store", "get", "admin", "nothing"), 5, "E_NOT_FOUND"),
@@ -83,7 +153,12 @@ def things(real: Lgserve) -> dict[str, str]:
     slow = real("runs", "start", "-a", "slow", "-i", '{"seconds": 30}', "--background", "-o", "id")
     for key in ("item", "spare"):
         real("store", "put", "admin", key, '{"n": 1}')
+    waiting = real("runs", "start", "-a", "ask", "-i", '{"q": "?"}', "--background", "-o", "json")
+    real("runs", "join", waiting.json["run_id"])
+    made = real("assistants", "create", "-g", "echo", "--name", "Spare", "-o", "id")
     return {
+        "WAITING": waiting.json["thread_id"],
+        "ASSISTANT": made.out.strip(),
         "THREAD": run.json["thread_id"],
         "RUN": run.json["run_id"],
         "SLOW": slow.out.strip(),
@@ -132,7 +207,13 @@ def test_it_fails_with_its_exit_code_and_an_empty_stdout(
     assert error["message"]
 
 
-@pytest.mark.parametrize("command", ["info", "metrics", "threads list", "store list", "runs list"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "info", "metrics", "threads list", "store list", "runs list", "graphs list", "openapi",
+        "api GET /info", "chat", "bench",
+    ],
+)  # fmt: skip
 def test_without_a_server_it_says_so(real: Lgserve, command: str) -> None:
     result = real(*command.split(), "--url", "http://127.0.0.1:9", "-o", "json")
     assert (result.status, result.out) == (7, "")
@@ -141,8 +222,16 @@ def test_without_a_server_it_says_so(real: Lgserve, command: str) -> None:
 
 def test_a_process_in_a_pipe_costs_less_than_half_a_second(server: ServerProcess) -> None:
     """The bar is 0.5 s of CPU for an admin command, and 0.35 s for the help."""
-    for arguments, most in ((["--help"], 0.35), (["store", "list"], 0.5), (["metrics"], 0.5)):
-        assert min(cpu_of(arguments, server.url) for _ in range(3)) < most
+    bars = [
+        (["--help"], 0.35),
+        (["store", "list"], 0.5),
+        (["metrics"], 0.5),
+        (["graphs", "draw", "echo"], 0.5),
+        (["api", "GET", "/info"], 0.5),
+        (["db", "status", "--db", str(server.folder / "data")], 0.5),
+    ]
+    for arguments, most in bars:
+        assert min(cpu_of(arguments, server.url) for _ in range(3)) < most, arguments
 
 
 def cpu_of(arguments: list[str], url: str) -> float:

@@ -62,7 +62,7 @@ def test_a_run_is_seen_whole_across_a_restart(
 
     client.check()
     attempts = [json.loads(frame.data) for frame in client.seen if frame.name == "metadata"]
-    assert len(attempts) == 2
+    assert len(attempts) == (1 if gently else 2)  # who was asked to stop goes on where it was
     deepest = [frame for frame in client.seen if frame.name.count("|") == 2]
     assert {frame.name.partition("|")[0] for frame in deepest} >= {"values", "updates", "custom"}
     last = [frame for frame in client.seen if frame.name == "values"][-1]

@@ -2,37 +2,59 @@
 
 from __future__ import annotations
 
-import json
 import os
-import pickle
 import signal
 import socket
 import sys
 import threading
 
+from lgserve.channel import Channel, unpacked
+from lgserve.children import Order
 from lgserve.supervisor import CANNOT_SERVE
 
 
 def main() -> None:
-    listener, order_out, report_in, _ = map(int, sys.argv[-4:])
+    listener, descriptor, _ = map(int, sys.argv[-3:])
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    pipe = os.fdopen(order_out, "rb")
-    settings = pickle.loads(pipe.read(int.from_bytes(pipe.read(8), "big"))).settings
+    channel = Channel(socket.socket(fileno=descriptor))
+    message = channel.receive()
+    assert message is not None
+    order = unpacked(message.fields["order"])
+    assert isinstance(order, Order)
+    settings = order.settings
     behaviour = (settings.project.root / "behaviour").read_text()
     if behaviour == "cannot serve":
         sys.exit(CANNOT_SERVE)
     if behaviour == "crash":
         sys.exit(9)
+    if behaviour == "broken":
+        channel.send("failed", message="agent: SyntaxError", details={"graphs": {}})
+        sys.exit(CANNOT_SERVE)
+    if behaviour == "hangs":
+        (settings.project.root / "hung").touch()
+        signal.pause()
     if behaviour == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    report = {"pid": os.getpid(), "behaviour": behaviour, "fresh": settings.fresh}
-    threading.Thread(target=lambda: (pipe.read(), os._exit(1)), daemon=True).start()
     with socket.socket(fileno=listener) as server:
-        os.write(report_in, json.dumps(report).encode() + b"\n")
+        channel.send(
+            "ready", pid=os.getpid(), behaviour=behaviour, fresh=settings.fresh,
+            takeover=order.takeover, owner=str(os.getpid()), modules=[],
+        )  # fmt: skip
+        threading.Thread(target=listen, args=(channel, behaviour), daemon=True).start()
         while True:
             client, _ = server.accept()
             client.sendall(behaviour.encode())
             client.close()
+
+
+def listen(channel: Channel, behaviour: str) -> None:
+    """Leave when another one serves, or with the parent."""
+    while (message := channel.receive()) is not None:
+        if message.kind == "retire" and behaviour != "deaf":
+            channel.send("retired")
+            channel.send("leaving")
+            os._exit(0)
+    os._exit(1)
 
 
 main()

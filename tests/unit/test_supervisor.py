@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, Queue
@@ -56,6 +57,14 @@ class Driven:
     def ask(self) -> str:
         with socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS) as client:
             return client.recv(100).decode()
+
+    def ask_until_hung(self, root: Path) -> bool:
+        """Wait until a child hangs; somebody serves meanwhile."""
+        deadline = time.monotonic() + SECONDS
+        while not (root / "hung").exists():
+            assert self.ask()
+            assert time.monotonic() < deadline
+        return True
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
@@ -120,13 +129,69 @@ def await_end(pid: int) -> None:
 def test_a_change_puts_a_new_child_on_the_same_socket(root: Path, start: Start) -> None:
     driven = start()
     first = driven.next("ready")
-    assert (driven.ask(), first["reloaded"]) == ("one", False)
+    assert (driven.ask(), first["reloaded"], first["takeover"]) == ("one", False, False)
     (root / "behaviour").write_text("two")
     driven.change("agent.py")
     assert driven.next("changed") == {"paths": ["agent.py"]}
     second = driven.next("ready")
-    assert (driven.ask(), second["reloaded"]) == ("two", True)
-    assert not is_alive(first["pid"])
+    assert (second["reloaded"], second["takeover"]) == (True, True)
+    await_end(first["pid"])
+    assert driven.ask() == "two"
+
+
+def test_a_child_that_does_not_load_leaves_the_one_that_serves_in_its_place(
+    root: Path, start: Start
+) -> None:
+    driven = start()
+    driven.next("ready")
+    (root / "behaviour").write_text("broken")
+    driven.change("agent.py")
+    driven.next("changed")
+    assert driven.next("not_reloaded") == {"error": "agent: SyntaxError"}
+    assert driven.ask() == "one"
+    (root / "behaviour").write_text("mended")
+    driven.change("agent.py")
+    driven.next("changed")
+    assert driven.next("ready")["behaviour"] == "mended"
+
+
+def test_a_child_that_ends_as_it_loads_leaves_the_one_that_serves_in_its_place(
+    root: Path, start: Start
+) -> None:
+    driven = start()
+    driven.next("ready")
+    (root / "behaviour").write_text("crash")
+    driven.change("agent.py")
+    driven.next("changed")
+    assert driven.next("not_reloaded")["error"].endswith("was loaded (status 9)")
+    assert driven.ask() == "one"
+
+
+def test_a_save_during_a_reload_starts_another_one(root: Path, start: Start) -> None:
+    driven = start()
+    driven.next("ready")
+    (root / "behaviour").write_text("two")
+    driven.change("agent.py")
+    driven.next("changed")
+    driven.change("agent.py")
+    seen = [driven.events.get(timeout=SECONDS)["event"] for _ in range(3)]
+    assert sorted(seen) == ["changed", "ready", "ready"]
+
+
+def test_code_that_never_finishes_loading_is_given_up_after_the_next_save(
+    root: Path, start: Start
+) -> None:
+    driven = start()
+    driven.next("ready")
+    (root / "behaviour").write_text("hangs")
+    driven.change("agent.py")
+    driven.next("changed")
+    assert driven.ask_until_hung(root)
+    (root / "behaviour").write_text("mended")
+    driven.change("agent.py")
+    driven.next("changed")
+    assert "signal 9" in driven.next("not_reloaded")["error"]
+    assert driven.next("ready")["behaviour"] == "mended"
 
 
 def test_a_connection_made_while_no_child_serves_is_answered_by_the_next(
@@ -218,14 +283,19 @@ def test_a_second_interrupt_leaves_at_once(root: Path, start: Start) -> None:
     assert not is_alive(child)
 
 
-def test_a_child_that_does_not_leave_is_ended_after_its_grace(root: Path, start: Start) -> None:
+def test_of_many_that_do_not_leave_the_oldest_is_ended_after_its_grace(
+    root: Path, start: Start
+) -> None:
     (root / "behaviour").write_text("deaf")
     driven = start()
     first = driven.next("ready")["pid"]
-    driven.change("agent.py")
-    driven.next("changed")
-    assert driven.next("ready")["pid"] != first
-    assert not is_alive(first)
+    pids = [first]
+    for _ in range(9):
+        driven.change("agent.py")
+        driven.next("changed")
+        pids.append(driven.next("ready")["pid"])
+    await_end(first)
+    assert is_alive(pids[1])
 
 
 def test_a_child_dies_with_its_parent(root: Path, start: Start) -> None:

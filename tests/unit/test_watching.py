@@ -71,3 +71,34 @@ def test_named_folders_are_watched_in_place_of_the_project(root: Path) -> None:
 def test_folders_within_folders_are_watched_once(root: Path) -> None:
     (root / "src").mkdir()
     assert folders_to_watch(settings(root)) == [root.parent]
+
+
+@pytest.mark.parametrize(
+    ("path", "matters"),
+    [
+        ("agent.py", True),
+        ("generated/x.py", False),
+        ("src/generated/x.py", False),
+        ("out/x.py", False),
+        ("src/out/x.py", True),
+        ("scratch_1.py", False),
+        ("scratch_kept.py", True),
+        ("src/deep/down/cache/x.py", False),
+        ("src/local.py", False),
+        ("langgraph.json", True),
+        ("../shared.env", True),
+    ],
+)
+def test_what_gitignore_names_does_not_matter(root: Path, path: str, matters: bool) -> None:
+    (root.parent / ".git").mkdir()
+    (root.parent / ".gitignore").write_text("*.env\n# a remark\ngenerated/\nscratch_?*.py\n")
+    (root / ".gitignore").write_text("/out/\n!scratch_kept.py\nsrc/**/cache\nlanggraph.json\n")
+    (root / "src").mkdir()
+    (root / "src" / ".gitignore").write_text("local.py\n")
+    assert CodeFilter(settings(root))((root / path).resolve()) is matters
+
+
+def test_virtual_environments_of_any_name_do_not_matter(root: Path) -> None:
+    (root / "myenv").mkdir()
+    (root / "myenv" / "pyvenv.cfg").touch()
+    assert not CodeFilter(settings(root))(root / "myenv" / "lib" / "x.py")

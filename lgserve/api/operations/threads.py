@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lgserve.api import bodies
 from lgserve.api import shapes as s
+from lgserve.api.moving_bodies import ThreadImportBody
 from lgserve.api.operations.table import (
     CREATING,
     DONE,
@@ -40,6 +41,15 @@ OPERATIONS: Mapping[Route, Operation] = {
         body=bodies.ThreadPruneBody, errors=(409,),
         answers=json_answer(s.ThreadPruneResponse, "How many were pruned."),
         about="`keep_latest` keeps a thread and its latest checkpoints.",
+    ),
+    ("GET", f"{_THREAD}/export"): Operation(
+        name="export_thread", summary="Export Thread", tag="Threads", errors=(404, 422),
+        answers=json_answer(s.ExportedThread, "The thread, as the import takes it."),
+    ),
+    ("POST", "/threads/import"): Operation(
+        name="import_thread", summary="Import Thread", tag="Threads",
+        body=ThreadImportBody, parameters=("on_conflict",), errors=(409,),
+        answers=json_answer(s.ThreadImportResponse, "What became of it."),
     ),
     ("GET", f"{_THREAD}/storage"): Operation(
         name="get_thread_storage_threads__thread_id__storage_get", summary="Get Thread Storage",

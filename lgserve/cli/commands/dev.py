@@ -12,18 +12,19 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from lgserve.children import Order
 from lgserve.cli.announcing import Announcer, Launch
 from lgserve.cli.binding import bind
-from lgserve.cli.child import child_command
+from lgserve.cli.child import child_command, fork_server_command
 from lgserve.cli.errors import usage_error
-from lgserve.cli.launching import refuse_open_door, say_first, serve_in_process
+from lgserve.cli.launching import FolderHold, refuse_open_door, say_first, serve_in_process
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command
 from lgserve.cli.server_options import ServerOptions, load, server_options, translate
 from lgserve.cli.serving import require_debugger
 from lgserve.cli.state_file import removed_at_end
 from lgserve.settings import ServerFlags, Settings
-from lgserve.supervisor import Order, Supervisor
+from lgserve.supervisor import Supervisor
 from lgserve.watching import watch_files
 
 
@@ -146,16 +147,22 @@ def _supervise(
         settings = load_settings()
         if (settings.host, settings.port) != (first.host, first.port):
             announcer.note("another host or port is taken at the next start")
-        return _with_data(Path(folder), settings)
+        settings = _with_data(Path(folder), settings)
+        hold.take(settings)
+        return settings
 
     with (
         removed_at_end(first.project.root),
         tempfile.TemporaryDirectory(prefix="lgserve-") as folder,
+        FolderHold() as hold,
     ):
+        settings = _with_data(Path(folder), first)
+        hold.take(settings)
         return Supervisor(
             listener=listener,
             command=child_command(),
-            order=replace(order, settings=_with_data(Path(folder), first)),
+            fork_command=fork_server_command(),
+            order=replace(order, settings=settings, folder_held=True),
             reload_settings=reload_settings,
             watch=watch_files,
             talk=announcer,

@@ -12,6 +12,7 @@ from lgserve.cli.errors import ExitCode
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command
 from lgserve.cli.output import Column, Noun, write
+from lgserve.cli.repairs import check_faults
 from lgserve.cli.shared_options import Config
 
 _MARKS = {"ok": ("✓", "32"), "warning": ("!", "33"), "failed": ("✗", "31")}
@@ -34,10 +35,21 @@ def examine(
     session: Session,
     config: Config = None,
     graphs: Annotated[bool, typer.Option("--import", help="Import every graph as well.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Put right what can be, without losing anything.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="A warning is a failure.")] = False,
 ) -> None:
-    """Check this machine, the project in this folder and its server; exit with 8 if one fails."""
-    checks = [*check_machine(), *check_project(config, graphs=graphs), *check_server(session)]
+    """Check this machine, the project in this folder and its server; exit with 8 if one fails.
+
+    Example: lgserve doctor --fix
+    """
+    checks = [
+        *check_machine(),
+        *check_faults(config, fix=fix),  # first: what is mended is found well by the others
+        *check_project(config, graphs=graphs),
+        *check_server(session),
+    ]
     if session.out.terminal and session.out.format == "table":
         write("".join(_lines(check, color=session.out.color) for check in checks))
     else:

@@ -81,6 +81,7 @@ def _lines(session: Session, info: dict[str, Any]) -> list[tuple[str, str]]:
         ("build", _build(info.get("build") or {})),
         ("graphs", _named(graphs)),
         *(("broken", f"{name}: {_error(why)}") for name, why in _graph_errors(info)),
+        *(("not reloaded", line) for line in _reload_error(info)),
         ("assistants", str(info.get("assistants", ""))),
         ("threads", f"{threads['total']}{_counts(threads)}" if threads else ""),
         ("storage", _storage(info.get("storage") or {})),
@@ -139,6 +140,12 @@ def _capabilities(known: dict[str, bool]) -> list[tuple[str, str]]:
 def _graph_errors(info: dict[str, Any]) -> list[tuple[str, Any]]:
     errors = info.get("graph_errors") or {}
     return list(errors.items()) if isinstance(errors, dict) else [("", error) for error in errors]
+
+
+def _reload_error(info: dict[str, Any]) -> list[str]:
+    """Return why the code of today is not served: the user's frame, and the error."""
+    why = info.get("reload_error") or {}
+    return str(why.get("message") or "").splitlines()
 
 
 def _error(why: Any) -> str:

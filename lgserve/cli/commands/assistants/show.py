@@ -27,10 +27,11 @@ def show_assistant(
 ) -> None:
     """Show one assistant, by its id, graph or name."""
     found = find_assistant(session.client, assistant)
-    session.out.item(ASSISTANTS, found, _lines(session, found))
+    session.out.item(ASSISTANTS, found, lines_of(session, found))
 
 
-def _lines(session: Session, found: dict[str, Any]) -> list[tuple[str, str]]:
+def lines_of(session: Session, found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what people see of an assistant."""
     out = session.out
     lines = [
         ("assistant", str(found["assistant_id"])),

@@ -12,6 +12,7 @@ app = new_app(
     {
         "validate": Entry(f"{__name__}.validate", "Check the config, and say all that is wrong."),
         "show": Entry(f"{__name__}.show", "Show every setting, and where it comes from."),
+        "convert": Entry(f"{__name__}.convert", "Write it as YAML or JSON."),
         "schema": Entry(f"{__name__}.schema", "Write the JSON Schema of the config."),
     },
 )

@@ -25,7 +25,7 @@ Status = Literal["pending", "running", "success", "error", "timeout", "interrupt
 _ENDED = ("success", "error", "timeout", "interrupted")
 
 
-def _graph_of(run: Row) -> str:
+def graph_of(run: Row) -> str:
     """Return the graph a run is of; servers write it down in one of three places."""
     configurable = ((run.get("kwargs") or {}).get("config") or {}).get("configurable") or {}
     metadata = run.get("metadata") or {}
@@ -38,7 +38,7 @@ def _with_shown_fields(run: Row) -> Row:
     seconds = seconds_between(run.get("created_at"), run.get("updated_at"))
     return {
         **run,
-        "graph": _graph_of(run),
+        "graph": graph_of(run),
         "took": duration(max(seconds, 0))
         if seconds is not None and run["status"] in _ENDED
         else None,
@@ -105,7 +105,7 @@ def list_runs(
         since=time.time() - parse_seconds(since) if since else 0.0,
         limit=wanted,
     )
-    rows = [row for row in rows if graph in (None, _graph_of(row))]
+    rows = [row for row in rows if graph in (None, graph_of(row))]
     rows.sort(key=lambda row: timestamp(row.get("created_at")), reverse=True)
     session.out.rows(RUNS, rows[offset:] if everything else rows[offset : offset + limit])
     if more:

@@ -192,7 +192,7 @@ def _wait(session: Session, target: _Target, body: dict[str, Any]) -> Followed:
         run_id = session.client.post(target.path, body)["run_id"]
         join = partial(session.client.open, "GET", f"{target.path}/{run_id}/join")
         opened = retry(session.client, join, session.out.note)
-    result = json.loads(_read_all(session, opened, join) or b"null")
+    result = json.loads(read_all(session, opened, join) or b"null")
     if session.out.format == "id":
         write(f"{run_id}\n")
     else:
@@ -204,12 +204,12 @@ def _wait(session: Session, target: _Target, body: dict[str, Any]) -> Followed:
     return followed
 
 
-def _read_all(
+def read_all(
     session: Session,
     opened: http.client.HTTPResponse,
     reopen: Callable[[], http.client.HTTPResponse] | None,
 ) -> bytes:
-    """Read an answer to its end, from a new connection when one is lost."""
+    """Return an answer to its end, from a new connection when one is lost."""
     while True:
         try:
             return opened.read()
@@ -251,3 +251,20 @@ def _run_id(response: http.client.HTTPResponse) -> str | None:
     location = response.headers.get("content-location") or response.headers.get("location") or ""
     _, found, rest = location.partition("/runs/")
     return rest.split("/")[0] if found else None
+
+
+def carry_out(
+    session: Session,
+    thread_id: str | None,
+    body: dict[str, Any],
+    *,
+    wait: bool | None,
+    exit_status: bool,
+) -> None:
+    """Start a run that another command has put together, and wait, stream or leave as it says."""
+    target = _Target(thread_id=thread_id)
+    if wait is False:
+        _leave(session, target, body)
+        return
+    followed = (_stream if "stream_mode" in body else _wait)(session, target, body)
+    settle(session, followed, exit_status=exit_status)

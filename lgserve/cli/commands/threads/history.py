@@ -6,15 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
+from lgserve.cli.commands.threads.checkpoints import find_checkpoint_id, history_of
+from lgserve.cli.commands.threads.tree import TREE, draw_tree
 from lgserve.cli.context import Session, open_session
 from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import find_thread_id
 from lgserve.cli.options import command, parse_pairs
-from lgserve.cli.output import Column, Noun, Row, size
-from lgserve.cli.shared_options import Everything, Limit, Metadata, ThreadId
+from lgserve.cli.output import Column, Noun, Row, size, write
+from lgserve.cli.shared_options import Everything, Metadata, ThreadId
 from lgserve.cli.store_items import bytes_of
 
-_PAGE = 100
+_SHOWN = 20
 
 
 def _with_shown_fields(state: Row) -> Row:
@@ -54,43 +56,49 @@ app = new_app("history", "List the checkpoints of a thread.")
 def list_history(
     session: Session,
     thread_id: ThreadId,
-    limit: Limit = 20,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="How many. [20, or all of a --tree]")
+    ] = None,
     before: Annotated[
         str | None, typer.Option("--before", help="Only those before this checkpoint.")
     ] = None,
     metadata: Metadata = None,
     everything: Everything = False,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="Draw them from the oldest on, with forks and subgraphs.")
+    ] = False,
 ) -> None:
-    """List the checkpoints of a thread, the latest first: what runs next, and what that wrote."""
+    """List the checkpoints of a thread, the latest first: what runs next, and what that wrote.
+
+    Example: lgserve threads history @last --tree
+    """
     whole_id = find_thread_id(session.client, thread_id)
     wanted = parse_pairs("--metadata", metadata or [])
-    rows = _read(session, whole_id, wanted, before, None if everything else limit)
-    session.out.rows(HISTORY, rows)
-    if not everything and len(rows) == limit:
+    if before:
+        before = find_checkpoint_id(session.client, whole_id, before)
+    shown = None if everything or (tree and limit is None) else limit or _SHOWN
+    states = history_of(session.client, whole_id, metadata=wanted, before=before, limit=shown)
+    rows = list(states)
+    if tree:
+        _show_tree(session, whole_id, rows)
+    else:
+        session.out.rows(HISTORY, rows)
+    if shown is not None and len(rows) == shown:
         last = rows[-1]["checkpoint_id"]
         session.out.note(f"there may be more · next: --before {last}, or --all")
 
 
-def _read(
-    session: Session,
-    thread_id: str,
-    metadata: dict[str, Any],
-    before: str | None,
-    limit: int | None,
-) -> list[dict[str, Any]]:
-    """Read page by page, each page before the last checkpoint of the one before it."""
-    rows: list[dict[str, Any]] = []
-    while limit is None or len(rows) < limit:
-        size = _PAGE if limit is None else min(_PAGE, limit - len(rows))
-        body: dict[str, Any] = {"limit": size}
-        if metadata:
-            body["metadata"] = metadata
-        if before:
-            # The one form that every server takes.
-            body["before"] = {"configurable": {"checkpoint_id": before}}
-        page = session.client.query(f"/threads/{thread_id}/history", body)
-        rows += page
-        if len(page) < size:
-            break
-        before = page[-1]["checkpoint_id"]
-    return rows
+def _show_tree(session: Session, thread_id: str, states: list[dict[str, Any]]) -> None:
+    """Draw the tree for people; for programs write its rows, which say what they descend from."""
+    rows = draw_tree(states, lambda namespace: _subgraph(session, thread_id, namespace))
+    if session.out.format != "table" or session.out.fields:
+        drawn = ("text",)
+        session.out.rows(TREE, [{k: v for k, v in row.items() if k not in drawn} for row in rows])
+        return
+    for row in rows:
+        facts = [row["text"], session.out.time(row["created_at"])]
+        write("  ".join(fact for fact in facts if fact) + "\n")
+
+
+def _subgraph(session: Session, thread_id: str, namespace: str) -> list[dict[str, Any]]:
+    return list(history_of(session.client, thread_id, namespace=namespace))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import json
 from pathlib import Path
 from typing import Any
 
@@ -165,19 +165,17 @@ def test_those_who_follow_a_cancelled_run_are_told_why(
     thread_id = new_thread(http)
     path = f"/threads/{thread_id}/runs"
     body = {**ENDLESS, "stream_mode": "custom"}
-    with (
-        ThreadPoolExecutor(2) as pool,
-        streaming(http, f"{path}/stream?include=end", body) as (answer, frames),
-    ):
+    with streaming(http, f"{path}/stream?include=end", body) as (answer, frames):
         run_id = answer.headers["Content-Location"].rpartition("/")[2]
         next(frames)
-        joined = pool.submit(http.get, f"{path}/{run_id}/join", params=END)
         until(lambda: run_of(http, thread_id, run_id)["status"] == "running")
-        query = {"action": action, "cancel_reason": "enough"}
-        assert cancel(http, thread_id, run_id, params=query).status_code == 202
-        told = {"status": status, "reason": "enough"}
-        assert end_of(list(frames)) == told
-        end = joined.result(10).json()["__end__"]
+        # Who joins has headers while the run goes on: from here on it is known to wait.
+        with http.stream("GET", f"{path}/{run_id}/join", params=END) as joined:
+            query = {"action": action, "cancel_reason": "enough"}
+            assert cancel(http, thread_id, run_id, params=query).status_code == 202
+            told = {"status": status, "reason": "enough"}
+            assert end_of(list(frames)) == told
+            end = json.loads(joined.read())["__end__"]
     assert end == {"run_id": run_id, **told}
     if action == "interrupt":
         late = http.get(f"{path}/{run_id}/join", params=END).json()

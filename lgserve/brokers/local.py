@@ -119,6 +119,8 @@ class LocalRunStreams:
             self._unwatch(run_id)
             if self._retired:
                 self._wake_thread_followers()
+            for follower in self._followers_of(log.run.thread_id):
+                follower.look()  # a run that was over before its log was stored is met now
 
     def break_off(self, run_id: str) -> None:
         """Forget the log of a run that goes on elsewhere, or later."""

@@ -13,7 +13,7 @@ from lgserve.core.errors import StorageError, UnavailableError
 from lgserve.core.models import Run, ThreadEvent, ThreadPosition
 from lgserve.core.ports import RunLog, RunStreams, ThreadFollower
 from tests.conformance.brokers.backends import OpenStreams
-from tests.conformance.brokers.steps import BOTH, append, end
+from tests.conformance.brokers.steps import BOTH, RESULT, append, end
 from tests.conformance.rows import LEASE, frame
 from tests.conformance.storages import Tables
 
@@ -108,6 +108,23 @@ async def test_a_follower_meets_runs_as_they_come_one_after_the_other(
             await whole_run(tables, streams, thread, events, resumable=resumable)
 
         assert told(await reading) == [*run_of(3), *run_of(1), *run_of(300)]
+
+
+@BOTH
+async def test_a_run_whose_log_is_stored_after_its_end_is_met(
+    tables: Tables, streams: RunStreams, resumable: bool
+) -> None:
+    thread = await tables.thread()
+    async with following(streams, thread) as follower:
+        reading = asyncio.ensure_future(read_ends(follower, 1))
+        run = await tables.run(thread, "me", resumable=resumable)
+        await tables.finish(run)
+        log = await streams.resume(run)
+        await asyncio.sleep(0)  # the follower looks, and finds nothing that it could read
+        append(log, 1, 2)
+        await streams.close(run.run_id, RESULT)
+
+        assert told(await reading) == run_of(2)
 
 
 @BOTH

@@ -370,7 +370,7 @@ def test_one_dead_receiver_holds_no_other_back(tmp_path: Path, hook: Receiver) -
         began = time.monotonic()
         http.post("/runs/wait", json=run_of(hook, "echo", {"text": "quick"}))
         only(hook)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 4.5
         assert len(silent.received) == 8
 
 

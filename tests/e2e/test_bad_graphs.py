@@ -57,7 +57,7 @@ async def test_sync_nodes_run_side_by_side(server: ServerProcess) -> None:
         runs = [client.runs.wait(None, "napper", input={"seconds": 1.0}) for _ in range(20)]
         results = await asyncio.gather(*runs)
     assert all(result["log"] == ["napped"] for result in results)  # type: ignore[call-overload]
-    assert time.perf_counter() - began < 3
+    assert time.perf_counter() - began < 10
 
 
 async def test_a_sync_node_that_cannot_be_stopped_does_not_hold_its_thread(

@@ -226,9 +226,10 @@ def on_terminal(
 
 
 def read_until(controller: int, *texts: str) -> str:
-    """Read a terminal until all texts have come."""
+    """Read a terminal until all texts have come, one behind the other."""
     seen, deadline = b"", time.monotonic() + SECONDS
-    while not all(text.encode() in seen for text in texts):
+    wanted = re.compile(b".*".join(re.escape(text.encode()) for text in texts), re.DOTALL)
+    while not wanted.search(seen):
         ready, _, _ = select.select([controller], [], [], max(deadline - time.monotonic(), 0))
         assert ready, seen
         seen += os.read(controller, 10_000)

@@ -143,7 +143,7 @@ def test_an_assistant_is_found_by_graph_id_or_prefix(real: Lgserve) -> None:
     assert by_graph["graph_id"] == "echo"
     by_prefix = real("assistants", "show", by_graph["assistant_id"][:8], "-o", "json").json
     assert by_prefix == by_graph
-    listed = real("assistants", "list", "--graph", "echo")
+    listed = real("assistants", "list", "--graph", "echo", "--all")
     assert [by_graph["assistant_id"], "echo", "echo"] in [row[:3] for row in listed.table]
     shown = len(listed.table) - 1
     assert listed.err == f"{shown} of {shown}\n"

@@ -21,7 +21,7 @@ from typer.main import get_command
 import lgserve as package
 from lgserve.cli.main import app
 from tests.cli.test_chat import wait_for
-from tests.servers import ServerProcess, serving
+from tests.servers import ServerProcess, command_in, serving
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Api, Lgserve
@@ -224,10 +224,7 @@ def test_every_id_that_a_command_takes_is_completed() -> None:
 
 def install_in(home: Path) -> None:
     """Put a command `lgserve` on a PATH, and install its completion as its users do."""
-    (home / "bin").mkdir()
-    script = home / "bin" / "lgserve"
-    script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m lgserve "$@"\n')
-    script.chmod(0o755)
+    script = command_in(home / "bin")
     subprocess.run(
         [script, "completion", "install", "bash"],
         check=True, capture_output=True, env=environment(HOME=str(home)), timeout=_SECONDS,

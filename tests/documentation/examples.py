@@ -14,7 +14,7 @@ from lgserve.cli.main import app
 
 DOCS = Path(__file__).parents[2] / "docs"
 
-_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ASSIGNMENT = re.compile(r"([A-Z]+)=\$\((.*)\)")
 
 
@@ -36,9 +36,14 @@ class Example(NamedTuple):
         return self.about.endswith("Ctrl-C") and "--for" not in self.words
 
 
+def blocks(text: str, language: str) -> list[str]:
+    """Return the blocks of a page that are in a language."""
+    return [block for found, block in _BLOCK.findall(text) if found == language]
+
+
 def examples(text: str) -> Iterator[Example]:
     """Yield the examples of a page that call lgserve."""
-    for block in _BLOCK.findall(text):
+    for block in blocks(text, "sh"):
         for line in block.splitlines():
             if example := _read(line):
                 yield example
@@ -48,10 +53,9 @@ def _read(line: str) -> Example | None:
     code, _, about = line.partition(" # ")
     match = _ASSIGNMENT.fullmatch(code.strip())
     name, called = (match[1], match[2]) if match else (None, code)
-    words = shlex.split(called)
-    if not words or words[0] != "lgserve":
+    if not called.startswith("lgserve "):
         return None
-    return Example(line, name, tuple(words[1:]), about.strip())
+    return Example(line, name, tuple(shlex.split(called)[1:]), about.strip())
 
 
 def leaves(found: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

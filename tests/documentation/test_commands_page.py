@@ -24,12 +24,6 @@ def test_every_command_has_an_example() -> None:
     assert {path for path, _ in leaves()} - shown == set()
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.line[:60])
-def test_an_example_is_understood(example: Example) -> None:
-    path, command, arguments = leaf_of(example.words)
-    command.make_context(" ".join(path), arguments)
-
-
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServerProcess]:
     """Serve the example config from a folder of its own, which is the current one."""

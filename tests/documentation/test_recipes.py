@@ -10,13 +10,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.documentation.examples import DOCS, blocks, examples, leaf_of
+from tests.documentation.examples import DOCS, blocks
 from tests.receivers import Receiver
 from tests.receivers import receiver as receiving
 from tests.servers import ServerProcess, command_in
@@ -101,18 +100,6 @@ def test_the_python_block_runs(server: ServerProcess) -> None:
     assert execute([sys.executable, "-c", code], server) == "1\n"
 
 
-def test_every_lgserve_line_is_understood() -> None:
-    for example in examples(PAGE):
-        path, command, arguments = leaf_of(example.words)
-        command.make_context(" ".join(path), arguments)
-
-
 def test_the_client_config_is_json() -> None:
     (block,) = blocks(PAGE, "json")
     assert json.loads(block)["mcpServers"]["my-agents"]["url"].endswith("/mcp")
-
-
-def test_pages_link_to_files_that_are_there() -> None:
-    for page in (DOCS.parent / "README.md", *sorted(Path(DOCS).glob("*.md"))):
-        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-            assert (page.parent / link).exists(), f"{page.name}: {link}"

@@ -45,7 +45,7 @@ def with_completion(item: inspect.Parameter) -> inspect.Parameter:
         return item
     base, *told = get_args(item.annotation)
     told = [_completed(info, item.name) for info in told]
-    return item.replace(annotation=Annotated.__class_getitem__((base, *told)))
+    return item.replace(annotation=Annotated[base, *told])
 
 
 def _completed(info: Any, name: str) -> Any:

@@ -55,15 +55,20 @@ def asked(line: str, shell: str = "bash", **variables: str) -> subprocess.Comple
     )
 
 
-def offered(line: str, *, wanted: Callable[[list[str]], bool] = bool) -> list[str]:
-    """Return what bash would offer; on a slow machine a server may need to be asked again."""
+def offered(line: str, expected: str = "") -> list[str]:
+    """Return the words a shell is told; on a slow machine they may need to be asked for again."""
+    return again(lambda: asked(line), expected).split()
+
+
+def again(ask: Callable[[], subprocess.CompletedProcess[str]], expected: str) -> str:
+    """Return what is said once it has a text, or what was said last."""
     deadline = time.monotonic() + _SECONDS
     while True:
-        result = asked(line)
+        result = ask()
         assert result.stderr == ""
-        found = result.stdout.split()
-        if wanted(found) or time.monotonic() > deadline:
-            return found
+        said = result.stdout.strip()
+        if (said and expected in said) or time.monotonic() > deadline:
+            return result.stdout
 
 
 @pytest.fixture
@@ -107,7 +112,7 @@ def held(real: Lgserve) -> dict[str, str]:
 )
 def test_ids_and_names_are_those_of_the_server(held: dict[str, str], line: str, what: str) -> None:
     expected = what.format(**held)
-    found = offered(line.format(**held), wanted=lambda found: expected in found)
+    found = offered(line.format(**held), expected)
     assert expected in found
     assert "not" not in found
 
@@ -119,10 +124,10 @@ def test_the_same_is_read_from_a_file(
     db = f"--db {shlex.quote(str(server.folder / 'data'))}"
     assert offered(f"lgserve threads show {db} {held['thread'][:13]}") == [held["thread"]]
     assert offered(f"lgserve runs show {db} --thread {held['thread']} ") == [held["run"]]
-    assert held["assistant"] in offered(f"lgserve assistants show {db} ")
+    assert held["assistant"] in offered(f"lgserve assistants show {db} ", held["assistant"])
     assert offered(f"lgserve graphs draw {db} ec") == ["echo"]
     assert offered(f"lgserve crons show {db} {held['cron'][:13]}") == [held["cron"]]
-    assert "tab.prefs" in offered(f"lgserve store get {db} ")
+    assert "tab.prefs" in offered(f"lgserve store get {db} ", "tab.prefs")
     assert offered(f"lgserve store get {db} tab.prefs ") == ["theme"]
     assert asked(f"lgserve threads show --db {ROOT}/nowhere ").stdout.split() == []
 
@@ -133,15 +138,16 @@ def test_the_server_of_this_folder_is_found(
     monkeypatch.delenv("LGSERVE_URL", raising=False)
     with serving(tmp_path) as process:
         monkeypatch.chdir(process.config.parent)
-        assert "echo" in offered("lgserve graphs draw ")
+        assert "echo" in offered("lgserve graphs draw ", "echo")
 
 
 def test_zsh_and_fish_say_more(held: dict[str, str]) -> None:
     line = f"lgserve assistants show {held['assistant'][:13]}"
     assert offered(line) == [held["assistant"]]
-    assert asked(line, "fish").stdout == f"{held['assistant']}\ttwo words\n"
-    expected = f'_arguments \'*: :(("{held["assistant"]}":"two words"))\''
-    assert asked(line, "zsh").stdout.strip() == expected
+    fish = again(lambda: asked(line, "fish"), held["assistant"])
+    assert fish == f"{held['assistant']}\ttwo words\n"
+    zsh = again(lambda: asked(line, "zsh"), held["assistant"])
+    assert zsh.strip() == f'_arguments \'*: :(("{held["assistant"]}":"two words"))\''
 
 
 def test_the_key_and_the_headers_go_along(api: Api, lgserve: Lgserve) -> None:
@@ -243,12 +249,15 @@ def test_bash_completes_with_what_was_installed(held: dict[str, str], tmp_path: 
         printf '%s\\n' "${{COMPREPLY[@]}}"
     """
     path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
-    result = subprocess.run(
-        ["bash", "--norc", "-c", press],
-        capture_output=True, text=True, check=True, timeout=_SECONDS,
-        env=environment(HOME=str(tmp_path), PATH=path),
-    )  # fmt: skip
-    assert result.stdout.split() == [held["thread"]]
+
+    def pressed() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "--norc", "-c", press],
+            capture_output=True, text=True, check=True, timeout=_SECONDS,
+            env=environment(HOME=str(tmp_path), PATH=path),
+        )  # fmt: skip
+
+    assert again(pressed, held["thread"]).split() == [held["thread"]]
 
 
 @pytest.mark.skipif(

@@ -167,3 +167,19 @@ def test_the_example_tells_of_every_key_of_the_schema() -> None:
     schema = config_schema()
     missing = {name for name in members(schema) if name.removeprefix("disable_") not in EXAMPLE}
     assert missing == set()
+
+
+@pytest.mark.parametrize("name", [name for name in BLOCKS if name != "priority"])
+def test_a_block_of_the_example_may_be_uncommented(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It is taken as it stands; what it names is only loaded when a server starts."""
+    monkeypatch.setenv("LG_WEBHOOK_TOKEN", "a-token")
+    found = re.search(rf"^# {name}:.*\n(?:#  .*\n)*", EXAMPLE, re.MULTILINE)
+    assert found is not None
+    block = re.sub(r"^# ", "", found[0], flags=re.MULTILINE)
+    (tmp_path / "a.py").write_text("")
+    (tmp_path / "langgraph.yaml").write_text(f"graphs: {{a: './a.py:g'}}\n{block}")
+    settings = load_settings(ServerFlags(), tmp_path)
+    assert settings.project.warnings == ()
+    assert set(settings.project.blocks[name]) <= set(BLOCKS[name]["properties"])

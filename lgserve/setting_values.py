@@ -114,6 +114,18 @@ def _quantity(value: object, units: dict[str, float]) -> float | None:
     return float(match[1]) * units[match[2]]
 
 
+def shown_seconds(amount: float) -> str:
+    """Write a duration in the largest unit that leaves no fraction, up to hours."""
+    unit = next((unit for unit in ("h", "m", "s") if amount % _SECONDS[unit] == 0), "ms")
+    return f"{amount / _SECONDS[unit]:g}{unit}" if amount else "0s"
+
+
+def shown_size(amount: int) -> str:
+    """Write a size in the largest unit that leaves no fraction."""
+    unit = next(unit for unit in ("g", "m", "k", "") if amount % _BYTES[unit] == 0)
+    return f"{amount // _BYTES[unit]}{unit.upper()}B" if unit else str(amount)
+
+
 def data_folder(value: object) -> Path | None:
     """A folder, or `:memory:` for none."""
     if isinstance(value, str | Path) and str(value).strip():

@@ -37,9 +37,13 @@ from lgserve.settings_schema import (
 from lgserve.webhook_settings import read_webhooks
 
 __all__ = [
-    "Cors", "Crons", "ServerFlags", "SettingDoc", "Settings", "export_environment", "load_settings",
-    "settings_table",
+    "HTTP_KEYS", "Cors", "Crons", "ServerFlags", "SettingDoc", "Settings", "export_environment",
+    "load_settings", "settings_table",
 ]  # fmt: skip
+
+
+#: Settings that langgraph.json has in its block `http`.
+HTTP_KEYS = ("cors", "mount_prefix")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +187,7 @@ def _sources(
         if name != "PORT":
             yield _Given(project.env.get(name), f"{name} (in the project's env)", project.root)
     yield _written(project, project.lgserve, ("lgserve", *spec.keys), project.root)
-    if spec.keys[0] in {"cors", "mount_prefix"}:
+    if spec.keys[0] in HTTP_KEYS:
         http = project.blocks.get("http", {})
         yield _written(project, http, ("http", *spec.keys), project.root)
 

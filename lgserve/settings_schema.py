@@ -248,7 +248,11 @@ def settings_table() -> tuple[SettingDoc, ...]:
     """List every setting, for the documentation and its tests."""
     return tuple(
         SettingDoc(
-            ".".join(spec.keys), _shown_default(spec.default), spec.env, spec.flag, spec.about
+            ".".join(spec.keys),
+            _shown_default(spec.default, spec.parse),
+            spec.env,
+            spec.flag,
+            spec.about,
         )
         for spec in SPECS
     )
@@ -272,9 +276,14 @@ def _specs_of(owner: type[Cors | Crons | Settings], parents: KeyPath = ()) -> It
 SPECS = tuple(_specs_of(Settings))
 
 
-def _shown_default(default: object) -> str:
+def _shown_default(default: object, parse: values.Parser) -> str:
+    """Write a default as people write it in a config."""
     if isinstance(default, tuple):
         return ", ".join(map(str, default))
+    if isinstance(default, float):
+        return values.shown_seconds(default)
+    if isinstance(default, int) and parse is values.size:
+        return values.shown_size(default)
     return (
         str(default).lower()
         if isinstance(default, bool)

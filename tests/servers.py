@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -93,6 +94,15 @@ def _answers(url: str) -> bool:
             return bool(response.status == 200)
     except OSError:
         return False
+
+
+def command_in(folder: Path) -> Path:
+    """Put a command `lgserve` of this Python into a folder, for shells that call it."""
+    folder.mkdir(exist_ok=True)
+    script = folder / "lgserve"
+    script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m lgserve "$@"\n')
+    script.chmod(0o755)
+    return script
 
 
 def after_reload(url: str, edit: Callable[[], object]) -> None:

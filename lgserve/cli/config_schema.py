@@ -6,18 +6,11 @@ import types
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from lgserve.project_config import BLOCK_KEYS, IGNORED_KEYS
+from lgserve.cli.config_blocks import AUTH, BLOCKS, DURATION, TEXT, TEXTS, WEBHOOKS
+from lgserve.project_config import IGNORED_KEYS
 from lgserve.settings import Settings
 from lgserve.settings_schema import NESTED, SPECS
 
-_TEXT = {"type": "string"}
-_TEXTS = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}
-_DURATION = {
-    "anyOf": [
-        {"type": "number", "minimum": 0},
-        {"type": "string", "pattern": r"^\s*[0-9.]+\s*(ms|s|m|h|d)?\s*$"},
-    ]
-}
 _GRAPH = {
     "anyOf": [
         {"type": "string", "pattern": ":[A-Za-z_][A-Za-z0-9_]*$"},
@@ -26,46 +19,10 @@ _GRAPH = {
             "required": ["path"],
             "properties": {
                 "path": {"type": "string", "pattern": ":[A-Za-z_][A-Za-z0-9_]*$"},
-                "description": _TEXT,
+                "description": TEXT,
             },
         },
     ]
-}
-_BLOCK = {"type": ["object", "null"]}
-_AUTH = {
-    "type": "object",
-    "description": "Who may call the API.",
-    "properties": {
-        "type": {"enum": ["none", "api_keys", "jwt"]},
-        "keys": {"type": "object", "additionalProperties": _TEXT},
-        "protect": _TEXTS,
-        "unmatched": {"enum": ["allow", "deny"]},
-        "secret": _TEXT,
-        "secret_env": _TEXT,
-        "jwks": _TEXT,
-        "algorithms": _TEXTS,
-        "issuer": _TEXTS,
-        "audience": _TEXTS,
-        "leeway": _DURATION,
-        "owner_claim": _TEXT,
-    },
-    "additionalProperties": False,
-}
-_WEBHOOKS = {
-    "type": "object",
-    "description": "How webhooks are signed, and how long they are tried.",
-    "properties": {
-        "secret": {
-            "description": "whsec_ and a key in base64; several while receivers change over.",
-            **_TEXTS,
-        },
-        "secret_env": _TEXT,
-        "timeout": _DURATION,
-        "retry_for": _DURATION,
-        "keep": _DURATION,
-        "allow_loopback": {"type": "boolean"},
-    },
-    "additionalProperties": False,
 }
 
 
@@ -85,23 +42,23 @@ def config_schema() -> dict[str, Any]:
             },
             "dependencies": {
                 "type": "array",
-                "items": _TEXT,
+                "items": TEXT,
                 "description": "Folders to import from.",
             },
             "env": {
                 "description": "The name of an env file, or variables for the graphs.",
                 "anyOf": [
-                    _TEXT,
+                    TEXT,
                     {
                         "type": "object",
                         "additionalProperties": {"type": ["string", "number", "boolean"]},
                     },
                 ],
             },
-            "extends": {**_TEXT, "description": "Another config file of this folder to add to."},
+            "extends": {**TEXT, "description": "Another config file of this folder to add to."},
             "lgserve": _settings(),
-            **dict.fromkeys(BLOCK_KEYS, _BLOCK),
-            **{key: {} for key in IGNORED_KEYS if key not in BLOCK_KEYS},
+            **BLOCKS,
+            **{key: {} for key in IGNORED_KEYS if key not in BLOCKS},
         },
         "patternProperties": {r"^(\$|x-)": {}},
         "additionalProperties": False,
@@ -110,7 +67,7 @@ def config_schema() -> dict[str, Any]:
 
 def _settings() -> dict[str, Any]:
     """Return the schema of the key `lgserve`: a property for each setting."""
-    properties: dict[str, Any] = {"auth": _AUTH, "webhooks": _WEBHOOKS}
+    properties: dict[str, Any] = {"auth": AUTH, "webhooks": WEBHOOKS}
     nested: dict[str, dict[str, Any]] = {name: {} for name in NESTED}
     hints: dict[tuple[str, ...], dict[str, Any]] = {(): get_type_hints(Settings)}
     hints |= {(name,): get_type_hints(kind) for name, kind in NESTED.items()}
@@ -137,14 +94,14 @@ def _of_type(hint: Any, name: str) -> dict[str, Any]:
         inner = next(item for item in get_args(hint) if item is not type(None))
         return {"anyOf": [_of_type(inner, name), {"type": "null"}]}
     if get_origin(hint) is tuple:
-        return dict(_TEXTS)
+        return dict(TEXTS)
     if hint is float:
-        return dict(_DURATION)
+        return dict(DURATION)
     if hint is int:  # sizes may be written as 100MB, and everything in quotes
         return {"type": ["integer", "string"]} if name.endswith("_bytes") else {"type": "integer"}
     if get_origin(hint) is Literal:
         return {"type": "string", "enum": list(get_args(hint))}
-    plain = {bool: {"type": "boolean"}, str: _TEXT, Path: _TEXT}
+    plain = {bool: {"type": "boolean"}, str: TEXT, Path: TEXT}
     return dict(plain.get(hint, {}))
 
 

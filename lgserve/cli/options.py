@@ -18,6 +18,7 @@ from typing import Any, get_type_hints
 
 import typer
 
+from lgserve.cli.completing import with_completion
 from lgserve.cli.environment import ClientEnvironment
 from lgserve.cli.errors import CliError, report, usage_error
 
@@ -58,7 +59,9 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     inner = inspect.unwrap(function)
     hints = get_type_hints(inner, include_extras=True)
     return [
-        item.replace(annotation=hints.get(item.name, str), kind=inspect.Parameter.KEYWORD_ONLY)
+        with_completion(
+            item.replace(annotation=hints.get(item.name, str), kind=inspect.Parameter.KEYWORD_ONLY)
+        )
         for item in inspect.signature(inner).parameters.values()
     ]
 

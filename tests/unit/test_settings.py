@@ -3,6 +3,7 @@
 import os
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from lgserve import setting_values as values
 from lgserve.core.errors import ConfigurationError
 from lgserve.settings import (
+    Cors,
     ServerFlags,
     Settings,
     export_environment,
@@ -233,6 +235,7 @@ def test_the_example_may_be_uncommented(tmp_path: Path) -> None:
     examples = {"a2a_assistant", "public_url", "mount_prefix", "cors", "origins"}
     for name in Settings.__slots__:
         assert name in examples or getattr(settings, name) == getattr(defaults, name)
+    assert replace(settings.cors, allow_origin_regex=None) == Cors()
 
 
 def _is_setting(line: str) -> bool:

@@ -117,11 +117,8 @@ class Announcer:
 
     def _is_touched(self, graph: Mapping[str, Any]) -> bool:
         """Tell whether the file of a graph is among those that changed."""
-        project = self._launch.settings.project
-        spec = project.graphs.get(graph["graph_id"])
-        return spec is not None and (
-            (project.root / spec.path.rpartition(":")[0]).resolve() in self._changed
-        )
+        spec = self._launch.settings.project.graphs.get(graph["graph_id"])
+        return spec is not None and spec.file is not None and spec.file.resolve() in self._changed
 
     def not_reloaded(self, error: ConfigurationError) -> None:
         """Say why a change is not taken up."""
@@ -192,6 +189,7 @@ class Announcer:
             "data": self._data(),
             "config": _shown(settings.project.path),
             "recovered_runs": report["recovered_runs"],
+            "running_runs": report["running_runs"],
             "graphs": [
                 {
                     "graph_id": graph["graph_id"],

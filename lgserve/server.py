@@ -54,6 +54,7 @@ def run_server(
     announce: Announce,
     place: Place | None = None,
     *,
+    stopping: Callable[[], None] = lambda: None,
     folder_held: bool = False,
 ) -> int:
     """Serve until SIGTERM or SIGINT and return the exit code; call it in the main thread.
@@ -69,7 +70,7 @@ def run_server(
     loop_factory = _loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         server = partial(Server, settings, listener, loop_factory, place, folder_held=folder_held)
-        return runner.run(_serve(server, announce, place))
+        return runner.run(_serve(server, announce, stopping, place))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -81,7 +82,12 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def _serve(make: Callable[[], Server], announce: Announce, place: Place | None) -> int:
+async def _serve(
+    make: Callable[[], Server],
+    announce: Announce,
+    stopping: Callable[[], None],
+    place: Place | None,
+) -> int:
     stop = asyncio.Event()
     _on_signals(stop)
     server = make()
@@ -90,6 +96,7 @@ async def _serve(make: Callable[[], Server], announce: Announce, place: Place | 
         if report.graphs and all(graph.error for graph in report.graphs):
             _log.warning("no graph could be loaded; the API is up, runs will fail")
         await server.served(stop)
+        stopping()
     if place is not None:
         place.look()  # at what was given back just now
     return 0

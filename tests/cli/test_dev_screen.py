@@ -15,11 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cli.test_dev import ON_TERMINAL, ROOT, SECONDS, Started, ask
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Lgserve
 
 AGENT = """
 import asyncio
@@ -171,7 +174,9 @@ def line_of(text: str, part: str) -> int:
     return next(n for n, line in enumerate(text.splitlines(), 1) if part in line)
 
 
-def test_a_terminal_shows_reloads_and_why_there_is_none(project: Path) -> None:
+def test_a_terminal_shows_reloads_and_why_there_is_none(
+    project: Path, lgserve: Lgserve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with on_terminal(project) as screen:
         url = screen.url()
         banner = screen.until(r"Reload +on: [^\n]+\n")
@@ -197,6 +202,11 @@ def test_a_terminal_shows_reloads_and_why_there_is_none(project: Path) -> None:
         assert "failing, blocking, waiting" in told
         error = ask(url, "/info")["reload_error"]
         assert error["graphs"]["failing"]["frames"][-1]["line"] == number
+        monkeypatch.chdir(project)
+        monkeypatch.delenv("LGSERVE_URL")
+        why = dict(lgserve("info").table)["not reloaded"]
+        assert why.startswith("failing, blocking, waiting: SyntaxError: ")
+        assert why.endswith(f"(agent.py, line {number})")
         (project / "agent.py").write_text(AGENT)
         screen.until(r"reload  agent\.py changed → ")
         assert ask(url, "/info")["reload_error"] is None
@@ -217,11 +227,14 @@ def await_status(url: str, thread: str, run_id: str, status: str) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.parametrize("reload", ["--reload", "--no-reload"])
 @pytest.mark.parametrize("again", [False, True])
-def test_ctrl_c_lets_runs_finish_and_the_second_one_does_not(project: Path, again: bool) -> None:
-    with on_terminal(project, "--grace", "60s", NO_COLOR="1") as screen:
+def test_ctrl_c_lets_runs_finish_and_the_second_one_does_not(
+    project: Path, again: bool, reload: str
+) -> None:
+    with on_terminal(project, "--grace", "60s", reload, NO_COLOR="1") as screen:
         url = screen.url()
-        screen.until(r"Reload +on")
+        screen.until(r"Reload +o")
         proceed = project / "proceed"
         thread = ask(url, "/threads", {})["thread_id"]
         given = {"assistant_id": "waiting", "input": {"until": str(proceed)}}

@@ -48,6 +48,7 @@ async def block(state: State):
     return {"question": "!"}
 
 async def wait(state: State):
+    Path(state["until"] + ".begun").touch()
     while not Path(state["until"]).exists():
         await asyncio.sleep(0.01)
     return {"question": "!"}
@@ -97,9 +98,15 @@ class Screen:
         while not (found := re.search(pattern, self._seen)):
             assert time.monotonic() < deadline, self._seen
             if select.select([self.terminal], [], [], 1)[0]:
-                self._seen += os.read(self.terminal, 65536).decode("utf-8", "replace")
+                self._seen += self._read()
         shown, self._seen = self._seen[: found.end()], self._seen[found.end() :]
         return shown.replace("\r", "")
+
+    def _read(self) -> str:
+        try:
+            return os.read(self.terminal, 65536).decode("utf-8", "replace")
+        except OSError as exc:  # nobody writes any more
+            raise AssertionError(f"the process ended: {self._seen}") from exc
 
     def press(self, key: bytes) -> None:
         os.write(self.terminal, key)
@@ -182,14 +189,10 @@ def test_a_terminal_shows_reloads_and_why_there_is_none(
         banner = screen.until(r"Reload +on: [^\n]+\n")
         assert "report \x1b[31m✗\x1b[0m" in banner
         proceed = project / "proceed"
-        thread = ask(url, "/threads", {})["thread_id"]
-        given = {"assistant_id": "waiting", "input": {"until": str(proceed)}}
-        pending = ask(url, f"/threads/{thread}/runs", given)
-        await_status(url, thread, pending["run_id"], "running")
+        begin_waiting(url, proceed)
 
         (project / "agent.py").write_text(AGENT + "# changed\n")
-        line = screen.until(r"reload  [^\n]+\n")
-        assert re.search(r"reload  agent\.py changed → failing .*✓", line)
+        line = screen.until(r"reload  agent\.py changed → failing [^\n]*✓[^\n]+\n")
         assert "1 running run goes on" in line
         proceed.touch()
         screen.until(r"run     waiting [^\n]*success")
@@ -200,7 +203,7 @@ def test_a_terminal_shows_reloads_and_why_there_is_none(
         assert f"agent.py:{number} SyntaxError: " in told
         assert "→ the last good version stays" in told
         assert "failing, blocking, waiting" in told
-        error = ask(url, "/info")["reload_error"]
+        error = await_reload_error(url, True)
         assert error["graphs"]["failing"]["frames"][-1]["line"] == number
         monkeypatch.chdir(project)
         monkeypatch.delenv("LGSERVE_URL")
@@ -209,7 +212,7 @@ def test_a_terminal_shows_reloads_and_why_there_is_none(
         assert why.endswith(f"(agent.py, line {number})")
         (project / "agent.py").write_text(AGENT)
         screen.until(r"reload  agent\.py changed → ")
-        assert ask(url, "/info")["reload_error"] is None
+        await_reload_error(url, False)
 
         good = (project / "langgraph.json").read_text()
         (project / "langgraph.json").write_text(good.replace("graphs", "grafs"))
@@ -220,11 +223,24 @@ def test_a_terminal_shows_reloads_and_why_there_is_none(
         screen.until(r"reload  langgraph\.json changed → ")
 
 
-def await_status(url: str, thread: str, run_id: str, status: str) -> None:
+def begin_waiting(url: str, proceed: Path) -> None:
+    """Start a run, and return once it waits for a file in its last node."""
+    thread = ask(url, "/threads", {})["thread_id"]
+    given = {"assistant_id": "waiting", "input": {"until": str(proceed)}}
+    ask(url, f"/threads/{thread}/runs", given)
     deadline = time.monotonic() + SECONDS
-    while ask(url, f"/threads/{thread}/runs/{run_id}")["status"] != status:
+    while not proceed.with_name(f"{proceed.name}.begun").exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def await_reload_error(url: str, expected: bool) -> Any:
+    """Ask until who serves knows of an error, or of none: the terminal is told first."""
+    deadline = time.monotonic() + SECONDS
+    while bool(error := ask(url, "/info")["reload_error"]) is not expected:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return error
 
 
 @pytest.mark.parametrize("reload", ["--reload", "--no-reload"])
@@ -236,10 +252,7 @@ def test_ctrl_c_lets_runs_finish_and_the_second_one_does_not(
         url = screen.url()
         screen.until(r"Reload +o")
         proceed = project / "proceed"
-        thread = ask(url, "/threads", {})["thread_id"]
-        given = {"assistant_id": "waiting", "input": {"until": str(proceed)}}
-        pending = ask(url, f"/threads/{thread}/runs", given)
-        await_status(url, thread, pending["run_id"], "running")
+        begin_waiting(url, proceed)
         screen.press(b"\x03")
         screen.until(r"stop    runs may finish for 60 s · Ctrl-C again leaves at once")
         if again:

@@ -183,7 +183,7 @@ def test_a_reload_is_one_line(project: Path, capsys: pytest.CaptureFixture[str])
     graphs = [{**REPORT["graphs"][0], "graph_id": f"graph-{number}"} for number in range(6)]
     telling.ready(REPORT | {"running_runs": 2, "graphs": graphs}, reloaded=True)
     first, second = lines_of(capsys)
-    assert re.fullmatch(r"reload  agent\.py changed → agent ✓ 812 ms   in \d ms", first)
+    assert re.fullmatch(r"reload  agent\.py changed → agent ✓ 812 ms   in [\d.]+ m?s", first)
     assert second.startswith("reload  a.py, b.py, c.py and 2 more changed → graph-0 ✓ 812 ms   ")
     assert second.endswith(" · 2 running runs go on")
     assert "   and 2 more   in " in second
@@ -248,7 +248,7 @@ def test_what_else_happens_is_told_in_lines(capsys: pytest.CaptureFixture[str]) 
     telling.ready(REPORT | {"graphs": REPORT["graphs"][:1]}, reloaded=True)
     telling.not_reloaded(ConfigurationError("langgraph.json, line 1: wrong", hint="right it"))
     telling.died(1)
-    assert [re.sub(r"\d+ ms$", "n ms", line) for line in lines_of(capsys)] == [
+    assert [re.sub(r"[\d.]+ m?s$", "n ms", line) for line in lines_of(capsys)] == [
         "reload  started again → agent ✓ 812 ms   in n ms",
         "reload  langgraph.json, line 1: wrong → the last good version stays",
         "hint: right it",

@@ -4,7 +4,13 @@ Lines go to stderr by a thread of their own, so that a reader that stops reading
 lines that find no room are counted and dropped.
 
     14:02:13  run     agent     019aa3c2-1f3e  thread 7d1f0e88  success  2.11 s  14 steps  38 events
-    14:02:40  block   agent     node "retrieve" blocked the event loop 480 ms at src/agent.py:57
+    14:02:15  run     agent     019aa3c2-2d01  thread 7d1f0e88  error    48 ms  1 step
+              in node "retrieve"  given: question, documents
+              File "src/agent.py", line 41, in retrieve
+                  answer = ask(state["question"])
+              ConnectionError: no answer from http://db:5432
+    14:02:40  block   agent     node "retrieve" blocked the event loop 480 ms: work() at agent.py:57
+              hint: use an async call, or asyncio.to_thread
     14:02:41  warn    httpx     …
 """
 
@@ -16,7 +22,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TextIO
 
 LogFormat = Literal["auto", "pretty", "json"]
@@ -39,6 +45,9 @@ _STATUS_COLORS = {
 }  # fmt: skip
 _LEVEL_NAMES = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn", "ERROR": "error"}
 _LEVEL_COLORS = {"warn": "33", "error": "31", "CRITICAL": "31"}
+#: How the lines of frames begin in the details of an error.
+_FRAME = ('File "', "    ")
+_UNBLOCK = "hint: use an async call, or asyncio.to_thread"
 _LINES_HELD = 10_000
 _GATHER_SECONDS = 0.02
 
@@ -260,18 +269,30 @@ class PrettyFormatter(logging.Formatter):
         head = f"run     {run.get('graph_id') or '-':<8}  {short_id(run.get('run_id'))}"
         parts = [head, f"thread {short_id(run.get('thread_id'))}", self._status(shown)]
         parts += _measures(run)
-        line = "  ".join(parts)
-        error, details = str(run.get("error") or ""), str(run.get("error_details") or "")
-        if error and error not in details:
-            line += "\n" + self._paint(_indented(error), "31")
-        return f"{line}\n{_indented(details)}" if details else line
+        lines = ["  ".join(parts)]
+        if run.get("node"):
+            lines.append(_indented(f'in node "{run["node"]}"{_given(run.get("input_keys"))}'))
+        if why := run.get("error_details") or run.get("error"):
+            lines.append(self._error(str(why)))
+        return "\n".join(lines)
+
+    def _error(self, text: str) -> str:
+        """Show the user's frames, and what was raised in red."""
+        return "\n".join(
+            _indented(line) if line.startswith(_FRAME) else self._paint(_indented(line), "31")
+            for line in text.splitlines()
+        )
 
     def _stall(self, stall: Mapping[str, Any]) -> str:
-        return (
+        who = f'node "{stall["node"]}"' if stall.get("node") else "code outside a node"
+        over = stall.get("over", True)
+        took = f"{duration(stall.get('seconds'))}{'' if over else ' so far'}"
+        code = f": {printable(str(stall['code']))}" if stall.get("code") else ""
+        line = (
             f"{self._paint('block', '33')}   {stall.get('graph_id') or '-':<8}  "
-            f'node "{stall.get("node")}" blocked the event loop {duration(stall.get("seconds"))} '
-            f"at {stall.get('where')}"
+            f"{who} blocked the event loop {took}{code} at {stall.get('where')}"
         )
+        return f"{line}\n{_indented(_UNBLOCK)}" if over else line
 
     def _access(self, access: Mapping[str, Any]) -> str:
         status = int(access["status"])
@@ -299,10 +320,20 @@ def _measures(run: Mapping[str, Any]) -> list[str]:
     parts = []
     if run.get("seconds") is not None:
         parts.append(duration(run["seconds"]))
-    parts += [f"{run[name]} {name}" for name in ("steps", "events") if run.get(name)]
+    parts += [_counted(run[name], name) for name in ("steps", "events") if run.get(name)]
+    if run.get("first_event_seconds") is not None:
+        parts.append(f"first event {duration(run['first_event_seconds'])}")
     if (run.get("queue_seconds") or 0) >= 0.1:
         parts.append(f"waited {duration(run['queue_seconds'])}")
     return parts
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun.removesuffix('s') if count == 1 else noun}"
+
+
+def _given(keys: Sequence[str] | None) -> str:
+    return f"  given: {', '.join(keys)}" if keys else ""
 
 
 def duration(seconds: Any) -> str:
@@ -321,4 +352,11 @@ def short_id(value: Any) -> str:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(f"          {line}" for line in text.splitlines())
+    return "\n".join(f"          {printable(line)}" for line in text.splitlines())
+
+
+def printable(line: str) -> str:
+    """Escape what would do something to a terminal; a message may quote a stranger."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in line)

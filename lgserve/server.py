@@ -14,7 +14,6 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,6 +33,7 @@ from lgserve.handlers import Handlers
 from lgserve.overlap import NotTakenOverError, Place
 from lgserve.retiring import Retirement
 from lgserve.settings import Settings, export_environment, tracing_environment
+from lgserve.startup import Announce, StartupReport, graph_report
 from lgserve.storage.database import SqliteDatabase
 from lgserve.tracing import open_tracing
 from lgserve.wiring import Wiring
@@ -41,36 +41,11 @@ from lgserve.wiring import Wiring
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lgserve.core.ports import Storage
     from lgserve.engine.worker import RunWorker
     from lgserve.graphs.registry import GraphRegistry, LoadReport
 
 _log = logging.getLogger("lgserve")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphReport:
-    """How loading one graph went; `error` is one line, `details` shows the user's frames."""
-
-    graph_id: str
-    seconds: float
-    error: str | None
-    details: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartupReport:
-    """What is announced once the server answers."""
-
-    url: str
-    data: str
-    seconds: float
-    graphs: tuple[GraphReport, ...]
-    recovered_runs: int
-    #: The name under which runs are executed.
-    owner: str
-
-
-Announce = Callable[[StartupReport], None]
 
 
 def run_server(
@@ -79,6 +54,7 @@ def run_server(
     announce: Announce,
     place: Place | None = None,
     *,
+    stopping: Callable[[], None] = lambda: None,
     folder_held: bool = False,
 ) -> int:
     """Serve until SIGTERM or SIGINT and return the exit code; call it in the main thread.
@@ -94,7 +70,7 @@ def run_server(
     loop_factory = _loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         server = partial(Server, settings, listener, loop_factory, place, folder_held=folder_held)
-        return runner.run(_serve(server, announce, place))
+        return runner.run(_serve(server, announce, stopping, place))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -106,7 +82,12 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def _serve(make: Callable[[], Server], announce: Announce, place: Place | None) -> int:
+async def _serve(
+    make: Callable[[], Server],
+    announce: Announce,
+    stopping: Callable[[], None],
+    place: Place | None,
+) -> int:
     stop = asyncio.Event()
     _on_signals(stop)
     server = make()
@@ -115,6 +96,7 @@ async def _serve(make: Callable[[], Server], announce: Announce, place: Place | 
         if report.graphs and all(graph.error for graph in report.graphs):
             _log.warning("no graph could be loaded; the API is up, runs will fail")
         await server.served(stop)
+        stopping()
     if place is not None:
         place.look()  # at what was given back just now
     return 0
@@ -178,8 +160,9 @@ class Server:
                 url=parts.url,
                 data=parts.data,
                 seconds=time.monotonic() - self._began,
-                graphs=tuple(_graph_report(report) for report in loaded),
+                graphs=tuple(graph_report(report) for report in loaded),
                 recovered_runs=recovered,
+                running_runs=await _running(parts.storage),
                 owner=self.owner,
             )
 
@@ -394,11 +377,6 @@ def _quiet_bad_requests() -> None:
     logging.getLogger("aiohttp.server").addFilter(shorten)
 
 
-def _graph_report(report: LoadReport) -> GraphReport:
-    error = report.error
-    return GraphReport(
-        graph_id=report.graph_id,
-        seconds=report.seconds,
-        error=None if error is None else error.summary,
-        details=None if error is None else error.text,
-    )
+async def _running(storage: Storage) -> int:
+    counts = await storage.lookup(lambda tx: tx.runs.counts())
+    return counts.get("running", 0)

@@ -110,7 +110,8 @@ class Settings:
     mask_errors: bool = setting(
         True,
         values.switch,
-        "hide the message of errors that may hold internals, as langgraph-api does",
+        "hide the message of errors that may hold internals, as langgraph-api does; "
+        "lgserve dev shows them unless told to hide them",
     )
     cors: Cors = field(default_factory=Cors)
     crons: Crons = field(default_factory=Crons)

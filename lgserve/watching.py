@@ -47,12 +47,17 @@ def folders_to_watch(settings: Settings) -> list[Path]:
     return _outermost(folder.resolve() for folder in wanted if folder.is_dir())
 
 
+def code_folders(settings: Settings) -> list[Path]:
+    """Return the folders of code, without those that lie in another."""
+    return _outermost(folder.resolve() for folder in _code_folders(settings))
+
+
 class CodeFilter:
     """Decides whether a changed path is code of the project, or its config."""
 
     def __init__(self, settings: Settings) -> None:
         self._files = {file.resolve() for file in settings.project.files}
-        self._folders = _outermost(folder.resolve() for folder in _code_folders(settings))
+        self._folders = code_folders(settings)
         data = settings.data
         # A data folder with the code in it, such as `--data .`, says nothing about what is data.
         apart = data is not None and not any(f.is_relative_to(data) for f in self._folders)

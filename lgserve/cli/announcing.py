@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-import textwrap
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,25 @@ from typing import Any
 from lgserve import __version__, logs
 from lgserve.cli.binding import is_loopback
 from lgserve.cli.errors import say
+from lgserve.cli.graph_lines import (
+    broken,
+    broken_lines,
+    detail_lines,
+    graph_text,
+    in_line,
+    problems_of,
+    side_by_side,
+)
 from lgserve.cli.state_file import write_state
 from lgserve.config_document import shown
 from lgserve.core.errors import ConfigurationError
 from lgserve.settings import Settings
-from lgserve.watching import folders_to_watch
+from lgserve.watching import code_folders
 
 _WIDTH = 100
 _LABEL = 13
+#: Seconds after which people are told that a change is being loaded.
+_PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +56,9 @@ class Announcer:
         self._color = color
         self._json = not logs.is_pretty(launch.settings.log_format, sys.stderr)  # type: ignore[arg-type]
         self._banner = not self._json and sys.stderr.isatty()
+        self._broken: Mapping[str, Mapping[str, Any]] = {}
+        self._changed: set[Path] = set()
+        self._loading: threading.Timer | None = None
 
     def ready(self, report: dict[str, Any], *, reloaded: bool) -> None:
         """Leave word for other commands, and write the banner, or after a reload one line."""
@@ -54,41 +68,83 @@ class Announcer:
             event = "server.reloaded" if reloaded else "server.ready"
             self._event(event, **self._facts(report), seconds=round(seconds, 3))
         elif reloaded:
-            self._line("reload", f"ready in {seconds:.1f} s   {self._graphs_in_line(report)}")
-            self._broken_graphs(report, indent=10)
+            self._reloaded(report, seconds)
         elif self._banner:
             self._write_banner(report, seconds)
         else:
             facts = self._facts(report)
             say(
                 f"lgserve {__version__} ready at {facts['url']} in {seconds:.1f} s, "
-                f"data {facts['data']}, config {facts['config']}, "
-                f"graphs: {self._graphs_in_line(report)}"
+                f"data {facts['data']}, config {facts['config']}, graphs: "
+                + "   ".join(graph_text(graph, self._paint) for graph in report["graphs"])
             )
             self._broken_graphs(report, indent=2)
 
     def changed(self, paths: Sequence[Path]) -> None:
-        """Say which files have changed."""
-        self._began = time.monotonic()
+        """Say which files have changed: once they are loaded, or when that takes long."""
         if self._json:
+            self._began = time.monotonic()
             self._event("server.reloading", changed=[str(path) for path in paths])
-        else:
-            more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-            self._line("reload", f"{', '.join(shown(path) for path in paths[:3])}{more} changed")
+            return
+        if not self._stop_waiting():
+            self._changed.clear()
+            self._began = time.monotonic()
+        self._changed.update(paths)
+        self._loading = threading.Timer(_PATIENCE, self._line, ("reload", self._what() + " …"))
+        self._loading.daemon = True
+        self._loading.start()
+
+    def _stop_waiting(self) -> bool:
+        """Tell whether a change was being loaded; from now on it is not."""
+        loading, self._loading = self._loading, None
+        if loading is not None:
+            loading.cancel()
+        return loading is not None
+
+    def _what(self) -> str:
+        paths = sorted(self._changed)
+        more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+        return f"{', '.join(shown(path) for path in paths[:3])}{more} changed"
+
+    def _reloaded(self, report: dict[str, Any], seconds: float) -> None:
+        self._stop_waiting()
+        graphs = in_line(report["graphs"], self._is_touched, self._paint)
+        runs = report["running_runs"]
+        going_on = f" · {runs} running {'run goes' if runs == 1 else 'runs go'} on" if runs else ""
+        what = self._what() if self._changed else "started again"
+        self._line("reload", f"{what} → {graphs}   in {logs.duration(seconds)}{going_on}")
+        self._broken_graphs(report, indent=10)
+
+    def _is_touched(self, graph: Mapping[str, Any]) -> bool:
+        """Tell whether the file of a graph is among those that changed."""
+        spec = self._launch.settings.project.graphs.get(graph["graph_id"])
+        return spec is not None and spec.file is not None and spec.file.resolve() in self._changed
 
     def not_reloaded(self, error: ConfigurationError) -> None:
-        """Say why a change of the config is not taken up."""
+        """Say why a change is not taken up."""
+        self._stop_waiting()
         if self._json:
             self._event("server.not_reloaded", level="error", error=error.message, hint=error.hint)
-        else:
-            self._line(
-                "reload", f"{self._paint(error.message, '31')} → the last good version stays"
-            )
-            if error.hint:
-                say(f"          hint: {error.hint}")
+            return
+        problems = problems_of(getattr(error, "details", {}).get("graphs", {}))
+        for problem in problems:
+            self._kept(f"{problem.place} {problem.headline}".lstrip())
+            self._indented([", ".join(problem.graphs), *detail_lines(problem)])
+        if not problems:
+            self._kept(error.message)
+            self._indented([f"hint: {error.hint}"] if error.hint else [])
+
+    def _kept(self, why: str) -> None:
+        red = self._paint(logs.printable(why), "31")
+        self._line("reload", f"{red} → the last good version stays")
+
+    def _indented(self, lines: Iterable[str], indent: int = 10) -> None:
+        for line in lines:
+            say(f"{' ' * indent}{line}")
 
     def died(self, status: int) -> None:
         """Say that the server has ended without being told to."""
+        self._stop_waiting()
         how = f"signal {-status}" if status < 0 else f"status {status}"
         if self._json:
             self._event("server.died", level="error", status=status)
@@ -98,10 +154,12 @@ class Announcer:
 
     def stopping(self) -> None:
         """Say that runs may finish."""
+        self._stop_waiting()
         if self._json:
             self._event("server.stopping")
         elif self._banner:
             grace = self._launch.settings.grace_seconds
+            sys.stderr.write("\r")  # over the ^C that the terminal has shown
             self._line("stop", f"runs may finish for {grace:g} s · Ctrl-C again leaves at once")
 
     def not_watching(self, reason: str) -> None:
@@ -131,6 +189,7 @@ class Announcer:
             "data": self._data(),
             "config": _shown(settings.project.path),
             "recovered_runs": report["recovered_runs"],
+            "running_runs": report["running_runs"],
             "graphs": [
                 {
                     "graph_id": graph["graph_id"],
@@ -150,7 +209,7 @@ class Announcer:
         head = f"lgserve {__version__}   {launch.title}"
         ready = f"ready in {seconds:.1f} s"
         say(f"{self._paint(head, '1')}{ready:>{max(len(ready) + 3, 90 - len(head))}}")
-        self._row("API", report["url"], "health /ok")
+        self._addresses(report["url"])
         if launch.studio_url:
             studio = f"{launch.studio_url.rstrip('/')}/studio/?baseUrl={report['url']}"
             self._row("Studio", studio)
@@ -160,11 +219,25 @@ class Announcer:
         self._row("Data", self._data(), about)
         self._row("Auth", self._auth())
         self._row("Runs", f"{settings.n_jobs_per_worker} at once", self._recovered(report))
-        for number, line in enumerate(self._graph_lines(report)):
+        lines = side_by_side(report["graphs"], self._paint, _WIDTH - _LABEL)
+        for number, line in enumerate(lines):
             self._row("" if number else "Graphs", line)
         self._broken_graphs(report, indent=_LABEL)
         self._row("Reload", f"on: {self._watched()}" if launch.reload else "off")
         say("")
+
+    def _addresses(self, url: str) -> None:
+        """Write where everything is, but for what the config takes away."""
+        settings = self._launch.settings
+        http, prefix = settings.project.blocks.get("http", {}), settings.mount_prefix
+        served = {name: http.get(f"disable_{name}") is not True for name in ("meta", "mcp", "a2a")}
+        about = f"docs {prefix}/docs · metrics {prefix}/metrics · " if served["meta"] else ""
+        self._row("API", f"{url}{prefix}", f"{about}health /ok")
+        a2a = f"{prefix}/a2a/{{assistant_id}}"
+        if served["mcp"]:
+            self._row("MCP", f"{url}{prefix}/mcp", f"A2A {a2a}" if served["a2a"] else "")
+        elif served["a2a"]:
+            self._row("A2A", f"{url}{a2a}")
 
     def _auth(self) -> str:
         auth = self._launch.settings.auth
@@ -183,43 +256,15 @@ class Announcer:
         say(f"  {label:<{_LABEL - 2}}{text:<{30 if about else 0}}{tail}")
 
     def _watched(self) -> str:
-        folders = [shown(folder) for folder in folders_to_watch(self._launch.settings)]
-        return ", ".join("./" if folder == "." else f"{folder}/" for folder in folders)
-
-    def _graphs_in_line(self, report: dict[str, Any]) -> str:
-        return "   ".join(self._graph(graph) for graph in report["graphs"])
-
-    def _graph(self, graph: dict[str, Any]) -> str:
-        if graph["error"]:
-            return f"{graph['graph_id']} {self._paint('✗', '31')}"
-        return f"{graph['graph_id']} {self._paint('✓', '32')} {logs.duration(graph['seconds'])}"
-
-    def _graph_lines(self, report: dict[str, Any]) -> list[str]:
-        """Write the graphs side by side, as many a line as fit."""
-        lines: list[list[str]] = [[]]
-        width = 0
-        for graph in report["graphs"]:
-            text = self._graph(graph)
-            size = len(graph["graph_id"]) + 12
-            if lines[-1] and width + size > _WIDTH - _LABEL:
-                lines.append([])
-                width = 0
-            lines[-1].append(text)
-            width += size
-        return ["   ".join(line) for line in lines]
+        settings = self._launch.settings
+        folders = [shown(folder) for folder in code_folders(settings)]
+        files = [shown(file) for file in settings.project.files]
+        return ", ".join(["./" if name == "." else f"{name}/" for name in folders] + files)
 
     def _broken_graphs(self, report: dict[str, Any], *, indent: int) -> None:
-        """Write why graphs do not load: the error, and the user's own frames."""
-        blanks = " " * indent
-        broken = [graph for graph in report["graphs"] if graph["error"]]
-        for graph in broken:
-            say(f"{blanks}{self._paint('✗', '31')} {graph['graph_id']}: {graph['error']}")
-            if frames := _frames(graph["details"]):
-                say(textwrap.indent(frames, f"{blanks}  "))
-        if broken:
-            names = ", ".join(f'"{graph["graph_id"]}"' for graph in broken)
-            rest = " · other graphs are served" if len(broken) < len(report["graphs"]) else ""
-            say(f"{blanks}hint: correct it, or remove {names} from graphs{rest}")
+        """Say why graphs do not load, once for as long as it stays the same."""
+        known, self._broken = self._broken, broken(report["graphs"])
+        self._indented(broken_lines(report["graphs"], known, self._paint), indent)
 
     def _line(self, label: str, text: str) -> None:
         now = self._paint(logs.clock(int(time.time())), "2")
@@ -238,9 +283,3 @@ def _shown(path: Path) -> str:
     """Write a path below the current folder as `./…`, which can be clicked in many terminals."""
     text = shown(path)
     return text if Path(text).is_absolute() else f"./{text}"
-
-
-def _frames(details: str | None) -> str:
-    """Return the frames of a traceback without the error at its end, which is told before."""
-    lines = (details or "").rstrip().splitlines()
-    return "\n".join(lines[:-1])

@@ -59,7 +59,12 @@ def serve_in_process(
     """Serve here, until a signal or the end of the time given."""
     leave_when_told()
     with removed_at_end(order.settings.project.root), _ending_after(exit_after_seconds):
-        return serve_here(order, listener, lambda report: announcer.ready(report, reloaded=False))
+        return serve_here(
+            order,
+            listener,
+            lambda report: announcer.ready(report, reloaded=False),
+            stopping=announcer.stopping,
+        )
 
 
 class FolderHold:

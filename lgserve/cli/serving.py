@@ -25,6 +25,7 @@ def serve_here(
     listener: socket.socket,
     announce: Callable[[dict[str, Any]], None],
     place: Place | None = None,
+    stopping: Callable[[], None] = lambda: None,
 ) -> int:
     """Serve until a signal; `announce` gets the fields of the server's startup report.
 
@@ -49,6 +50,7 @@ def serve_here(
             listener,
             lambda report: announce(dataclasses.asdict(report)),
             place,
+            stopping=stopping,
             folder_held=order.folder_held,
         )
     finally:

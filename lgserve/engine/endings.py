@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lgserve import jsonio
 from lgserve.core.models import Run, RunResult, Settlement
-from lgserve.engine.executor import Execution, Outcome
+from lgserve.engine.executions import Execution, Outcome
 from lgserve.engine.failures import error_object
 from lgserve.services.results import DELETED, end_reason, error_result, gone_result
 

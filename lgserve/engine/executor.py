@@ -24,7 +24,8 @@ from lgserve.core.protocol_frames import FLAG, PAUSED
 from lgserve.core.vocabulary import API_LEVEL
 from lgserve.engine.event_protocol import EventTranslator, with_interrupts
 from lgserve.engine.event_run import stream_events
-from lgserve.engine.failures import error_object
+from lgserve.engine.executions import Execution, Outcome
+from lgserve.engine.failures import error_object, failed_task
 from lgserve.engine.run_input import at_newest, has_begun, run_input
 from lgserve.engine.run_metrics import TokenUsage
 from lgserve.engine.stream_modes import ChunkEncoder, frame, langgraph_modes
@@ -32,7 +33,7 @@ from lgserve.services.state_view import interrupts_by_task
 from lgserve.services.thread_state import stored_user
 
 if TYPE_CHECKING:
-    from lgserve.core.ports import Graphs, RunLog, RunSaver
+    from lgserve.core.ports import Graphs
 
 _log = logging.getLogger("lgserve")
 
@@ -46,42 +47,6 @@ _PLATFORM = {
 
 #: User code may raise anything, and call `sys.exit`: it ends its run only.
 _USER_ERRORS = (Exception, SystemExit, KeyboardInterrupt)
-
-
-@dataclass(slots=True, kw_only=True)
-class Execution:
-    """A run in progress: what the worker may touch from outside."""
-
-    run: Run
-    kwargs: Mapping[str, Any]
-    log: RunLog
-    saver: RunSaver | None
-    #: A LangGraph `RunControl`: asks the graph to stop at the next superstep.
-    control: Any
-    #: Set when a stall shall fail the run.
-    blocked: str | None = None
-    events: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How an execution ended; `drained` means that the run goes on elsewhere."""
-
-    kind: str = "success"
-    body: Json = EMPTY_OBJECT
-    values: Json | None = None
-    interrupts: Json | None = None
-    #: None if the thread stands where it stood, as far as anybody knows.
-    has_next: bool | None = None
-    error: Json | None = None
-    #: The user's own frames, for the log.
-    details: str | None = None
-    #: The checkpoint the thread stands at, where that was looked up.
-    checkpoint_id: str | None = None
-    #: It was not begun: the thread stays as it was.
-    refused: bool = False
-    #: The graph stopped half-way to ask something.
-    interrupted: bool = False
 
 
 class RunWatch(Protocol):
@@ -249,14 +214,13 @@ class RunExecutor:
         async for part in parts:
             namespace, mode, chunk = part if subgraphs else ((), *part)
             if not namespace:
-                _notice(seen, mode, chunk)
+                _notice(execution, seen, mode, chunk)
             if mode in ("updates", "values"):
                 usage.notice(namespace, mode, chunk)
             _check_not_blocked(execution)
             if log.wanted and not _is_repeated(repeated, namespace, mode):
                 for name, text in encoder.encode(namespace, mode, chunk):
-                    execution.events += 1
-                    log.append(name, text)
+                    execution.say(name, text)
             else:
                 encoder.skip(mode, chunk)
         _check_not_blocked(execution)
@@ -315,12 +279,16 @@ class RunExecutor:
     def _failure(self, execution: Execution, exc: BaseException) -> Outcome:
         error = error_object(exc, mask=self.mask_errors)
         self._emit(execution, "error", error)
-        return Outcome(kind="error", error=jsonio.dumps_wire(error), details=self.trim(exc))
+        return Outcome(
+            kind="error",
+            error=jsonio.dumps_wire(error),
+            details=self.trim(exc),
+            failed_in=failed_task(exc),
+        )
 
     def _emit(self, execution: Execution, name: str, body: Any) -> None:
         if execution.log.wanted:
-            execution.events += 1
-            execution.log.append(*frame(name, jsonio.dumps_wire(body)))
+            execution.say(*frame(name, jsonio.dumps_wire(body)))
 
     def _attach(self, graph: Any, execution: Execution, user: Principal | None) -> Any:
         saver = execution.saver.saver if execution.saver is not None else None
@@ -386,10 +354,9 @@ async def _stream_protocol(
             chunk = with_interrupts(mode, params)
             usage.notice(tuple(params["namespace"]), mode, chunk)
             if not params["namespace"]:
-                _notice(seen, mode, chunk)
+                _notice(execution, seen, mode, chunk)
         for name, text in translator.frames(event):
-            execution.events += 1
-            execution.log.append(name, text)
+            execution.say(name, text)
 
     await stream_events(graph, given, config, options, take)
     _check_not_blocked(execution)
@@ -417,8 +384,9 @@ def _options(kwargs: Mapping[str, Any], execution: Execution) -> dict[str, Any]:
     return options
 
 
-def _notice(seen: _Seen, mode: str, chunk: Any) -> None:
-    """Remember the root's last values, and what interrupted it."""
+def _notice(execution: Execution, seen: _Seen, mode: str, chunk: Any) -> None:
+    """Remember the root's last values, and what interrupted it; count its steps."""
+    execution.count_step(mode)
     if mode == "values":
         seen.values = chunk
         seen.any_values = True

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from lgserve import jsonio
 from lgserve.core.models import Json, Run, Settlement
-from lgserve.engine.executor import Outcome
+from lgserve.engine.executions import Execution, Outcome
 
 _log = logging.getLogger("lgserve.runs")
 
@@ -38,19 +38,24 @@ def record(event: str, run: Run) -> None:
         _log.info("run", extra={"run": {"event": event, **_names(run)}})
 
 
-def record_end(run: Run, start: Start, end: Settlement, outcome: Outcome, events: int) -> None:
+def record_end(execution: Execution, start: Start, end: Settlement, outcome: Outcome) -> None:
     """Say how a run ended, how long it waited and how long it took."""
     if not _log.isEnabledFor(logging.INFO):
         return
+    run, first, failed = execution.run, execution.first_event, outcome.failed_in
     facts = {
         "event": "finished",
         **_names(run),
         "status": end.status,
         "seconds": elapsed_seconds(start),
         "queue_seconds": queued_seconds(run, start),
-        "events": events,
+        "steps": execution.steps,
+        "events": execution.events,
+        "first_event_seconds": None if first is None else max(0.0, first - start.tick),
         "error": _text(end.error),
         "error_details": outcome.details,
+        "node": failed and failed.node,
+        "input_keys": failed and failed.input_keys,
     }
     _log.info("run", extra={"run": facts})
 

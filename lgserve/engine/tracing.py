@@ -27,7 +27,7 @@ from lgserve.engine.span_handler import RunFacts, SpanHandler
 
 if TYPE_CHECKING:
     from lgserve.core.models import Run
-    from lgserve.engine.executor import Outcome
+    from lgserve.engine.executions import Outcome
 
 _W3C = TraceContextTextMapPropagator()
 

@@ -7,6 +7,7 @@ Nothing is patched and no run fails of it, unless `strict` asks for that.
 
 from __future__ import annotations
 
+import linecache
 import logging
 import sys
 import threading
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("lgserve.loop")
 
-#: A stall that lasts longer is reported while it lasts.
-_PATIENCE_SECONDS = 1.0
+#: A stall that lasts longer is reported while it lasts, too.
+_PATIENCE_SECONDS = 3.0
+_LONGEST_CODE = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,8 @@ class Stall:
     """The user loop stood still: where, in which node of which run, and for how long."""
 
     where: str
+    #: The line of code that is there.
+    code: str
     node: str | None
     graph_id: str | None
     run_id: str | None
@@ -82,32 +86,40 @@ class StallWatchdog:
                 continue
             stall = self._sample(time.monotonic() - sent)
             if stall is not None:
-                # At once, while the node still blocks: later its run may have ended.
-                self._on_stall(stall)
-                if not self._tick_seen.wait(_PATIENCE_SECONDS):
-                    self._report(stall, time.monotonic() - sent)
+                self._follow(stall, sent)
             self._tick_seen.wait()
-            if stall is not None and not self._stopped.is_set():
-                USER_LOOP_STALL_SECONDS.observe(time.monotonic() - sent)
-                self._report(stall, time.monotonic() - sent)
+
+    def _follow(self, stall: Stall, sent: float) -> None:
+        """Report a stall until it is over: here at once, in the log the first time at its place."""
+        # At once, while the node still blocks: later its run may have ended.
+        self._on_stall(stall)
+        is_new = stall.where not in self._reported
+        self._reported.add(stall.where)
+        if is_new and not self._tick_seen.wait(_PATIENCE_SECONDS):
+            _report(stall, time.monotonic() - sent, over=False)
+        self._tick_seen.wait()
+        if self._stopped.is_set():
+            return
+        USER_LOOP_STALL_SECONDS.observe(time.monotonic() - sent)
+        if is_new:
+            _report(stall, time.monotonic() - sent, over=True)
 
     def _sample(self, seconds: float) -> Stall | None:
         frame = sys._current_frames().get(self._user_loop.thread_id)  # noqa: SLF001 - the one way to see another thread
         return None if frame is None else describe(frame, self._root, seconds)
 
-    def _report(self, stall: Stall, seconds: float) -> None:
-        """Log a stall, the first time at its place: when it is over, or when it does not end."""
-        if stall.where in self._reported:
-            return
-        self._reported.add(stall.where)
-        detail = {
-            "where": stall.where,
-            "node": stall.node,
-            "graph_id": stall.graph_id,
-            "run_id": stall.run_id,
-            "seconds": seconds,
-        }
-        _log.warning("stall", extra={"stall": detail})
+
+def _report(stall: Stall, seconds: float, *, over: bool) -> None:
+    detail = {
+        "where": stall.where,
+        "code": stall.code,
+        "node": stall.node,
+        "graph_id": stall.graph_id,
+        "run_id": stall.run_id,
+        "seconds": seconds,
+        "over": over,
+    }
+    _log.warning("stall", extra={"stall": detail})
 
 
 def describe(frame: FrameType, root: str, seconds: float) -> Stall:
@@ -127,6 +139,7 @@ def describe(frame: FrameType, root: str, seconds: float) -> Stall:
     found = metadata or {}
     return Stall(
         where=f"{name}:{place.f_lineno}",
+        code=linecache.getline(place.f_code.co_filename, place.f_lineno).strip()[:_LONGEST_CODE],
         node=found.get("langgraph_node"),
         graph_id=found.get("graph_id"),
         run_id=found.get("run_id"),

@@ -19,7 +19,8 @@ from lgserve import jsonio
 from lgserve.core.errors import StorageError
 from lgserve.core.models import EVERYTHING, Run, RunResult, Settlement
 from lgserve.engine.endings import outcome_of, result_of, settlement
-from lgserve.engine.executor import Execution, Outcome, RunExecutor
+from lgserve.engine.executions import Execution, Outcome
+from lgserve.engine.executor import RunExecutor
 from lgserve.engine.failures import error_object
 from lgserve.engine.run_metrics import count_end, count_start
 from lgserve.engine.run_records import (
@@ -476,7 +477,7 @@ class RunWorker:
         await self._streams.close(run.run_id, result)
         if self._retired:
             self._neighbours.look()
-        record_end(run, active.start, end, outcome, execution.events)
+        record_end(execution, active.start, end, outcome)
         return following
 
     async def _requeue(self, execution: Execution) -> None:

@@ -1,6 +1,6 @@
 """Measures what the benchmark harness does not: growth of a thread, crashes, a blocking node.
 
-    python -m tests.benchmarks.bars [growth] [kills] [blocking] [naps] [flat] [reload]
+    python -m tests.benchmarks.bars [growth] [kills] [blocking] [naps] [flat] [reload] [errors]
 
 `bench/` holds the harness for the rest: `python tests/benchmarks/bench/bench.py compare reference
 lgserve --sections echo,stream,steps,bg,threads,cold,long` (both commands on PATH).
@@ -25,6 +25,7 @@ from pathlib import Path
 import httpx
 from langgraph_sdk import get_sync_client
 
+from tests.cli.test_dev_screen import on_terminal
 from tests.e2e.reloading import (
     Loader,
     Prober,
@@ -199,6 +200,33 @@ def reloads() -> None:
         assert not failures
 
 
+def errors() -> None:
+    """Save a syntax error and mend it, ten times: when the terminal and `/info` tell of it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        project(folder, "reloading")
+        good = (folder / "steps.py").read_text()
+        shown, told, healed = [], [], []
+        with on_terminal(folder) as screen:
+            url = screen.url()
+            screen.until(r"Reload +on")
+            for n in range(SAVES):
+                (folder / "steps.py").write_text(f"{good}\ndef broken_{n}(:\n")
+                saved = time.monotonic()
+                screen.until("the last good version stays")
+                shown.append(time.monotonic() - saved)
+                while httpx.get(f"{url}/info").json()["reload_error"] is None:
+                    pass
+                told.append(time.monotonic() - saved)
+                (folder / "steps.py").write_text(f"{good}\n# {n}\n")
+                saved = time.monotonic()
+                screen.until(r"reload  steps\.py changed → ")
+                healed.append(time.monotonic() - saved)
+    for what, seconds in {"terminal": shown, "/info": told, "healed": healed}.items():
+        middle, worst = 1e3 * statistics.median(seconds), 1e3 * max(seconds)
+        print(f"errors: {SAVES} saves, {what}: median {middle:.0f} ms, worst {worst:.0f} ms")
+
+
 def cpu_of(server: ServerProcess, work: Callable[[int], object], times: int) -> float:
     """Return the server's CPU seconds an operation."""
     assert server.process is not None
@@ -234,6 +262,7 @@ MEASURES: dict[str, Callable[[], None]] = {
     "naps": naps,
     "flat": flat,
     "reload": reload,
+    "errors": errors,
 }
 
 if __name__ == "__main__":

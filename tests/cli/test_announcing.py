@@ -15,19 +15,31 @@ from lgserve import __version__
 from lgserve.cli.announcing import Announcer, Launch
 from lgserve.core.errors import ConfigurationError
 from lgserve.settings import ServerFlags, load_settings
+from lgserve.supervisor import LoadError
 
+MISSING: dict[str, Any] = {
+    "message": "No module named 'report_lab.pdf'",
+    "exception": "ModuleNotFoundError",
+    "frames": [
+        {"file": "report.py", "line": 1, "function": "<module>", "code": "import report_lab.pdf"}
+    ],
+    "text": 'File "report.py", line 1\n    import report_lab.pdf\n'
+    "ModuleNotFoundError: No module named 'report_lab.pdf'",
+    "hint": "Try: pip install report-lab",
+}
 REPORT: dict[str, Any] = {
     "url": "http://127.0.0.1:2031",
     "data": "ignored",
     "seconds": 0.75,
     "recovered_runs": 0,
+    "running_runs": 0,
     "graphs": [
-        {"graph_id": "agent", "seconds": 0.812, "error": None, "details": None},
+        {"graph_id": "agent", "seconds": 0.812, "error": None, "problem": None},
         {
             "graph_id": "report",
             "seconds": 0.01,
             "error": "ModuleNotFoundError: No module named 'report_lab.pdf'",
-            "details": 'File "report.py", line 1\n    import report_lab.pdf\nModuleNotFoundError',
+            "problem": MISSING,
         },
     ],
 }
@@ -66,8 +78,9 @@ def test_the_banner_tells_what_is_served_from_where(
     assert captured.out == ""
     lines = captured.err.splitlines()
     assert re.fullmatch(rf"lgserve {__version__}   development server +ready in 0\.\d s", lines[0])
-    assert [line.split(maxsplit=1) for line in lines[1:9]] == [
-        ["API", "http://127.0.0.1:2031           health /ok"],
+    assert [line.split(maxsplit=1) for line in lines[1:10]] == [
+        ["API", "http://127.0.0.1:2031           docs /docs · metrics /metrics · health /ok"],
+        ["MCP", "http://127.0.0.1:2031/mcp       A2A /a2a/{assistant_id}"],
         ["Studio", "https://smith.example.com/studio/?baseUrl=http://127.0.0.1:2031"],
         ["Config", "./langgraph.json                (found in the current folder)"],
         ["Data", "./.lgserve/lgserve.db           SQLite, kept between starts · --fresh to reset"],
@@ -76,11 +89,12 @@ def test_the_banner_tells_what_is_served_from_where(
         ["Graphs", "agent ✓ 812 ms   report ✗"],
         ["✗", "report: ModuleNotFoundError: No module named 'report_lab.pdf'"],
     ]
-    assert [line.strip() for line in lines[9:]] == [
+    assert [line.strip() for line in lines[10:]] == [
         'File "report.py", line 1',
         "import report_lab.pdf",
+        "hint: pip install report-lab",
         'hint: correct it, or remove "report" from graphs · other graphs are served',
-        "Reload     on: ./",
+        "Reload     on: ./, langgraph.json",
         "",
     ]
 
@@ -140,23 +154,110 @@ def test_where_the_log_is_json_every_event_is_json(capsys: pytest.CaptureFixture
     assert ready["graphs"][1]["error"].startswith("ModuleNotFoundError")
 
 
-@pytest.mark.usefixtures("project")
-def test_a_reload_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_banner_shows_no_address_that_the_config_takes_away(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    off = {"disable_meta": True, "disable_mcp": True, "mount_prefix": "/api"}
+    config = {"graphs": {"agent": "./agent.py:graph"}, "http": off}
+    (project / "langgraph.json").write_text(json.dumps(config))
+    announcer(terminal=True).ready(REPORT, reloaded=False)
+    rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().err.splitlines()[1:3])
+    assert rows == {
+        "API": "http://127.0.0.1:2031/api       health /ok",
+        "A2A": "http://127.0.0.1:2031/api/a2a/{assistant_id}",
+    }
+
+
+def lines_of(captured: pytest.CaptureFixture[str]) -> list[str]:
+    """Return what was said, without the time of day."""
+    lines = captured.readouterr().err.splitlines()
+    return [line[10:] for line in lines]
+
+
+def test_a_reload_is_one_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     telling = announcer(terminal=True)
-    telling.changed([Path.cwd() / f"{name}.py" for name in "abcde"])
+    telling.changed([project / "agent.py"])
+    assert lines_of(capsys) == []
+    telling.ready(REPORT | {"graphs": REPORT["graphs"][:1]}, reloaded=True)
+    telling.changed([project / f"{name}.py" for name in "abcde"])
+    graphs = [{**REPORT["graphs"][0], "graph_id": f"graph-{number}"} for number in range(6)]
+    telling.ready(REPORT | {"running_runs": 2, "graphs": graphs}, reloaded=True)
+    first, second = lines_of(capsys)
+    assert re.fullmatch(r"reload  agent\.py changed → agent ✓ 812 ms   in [\d.]+ m?s", first)
+    assert second.startswith("reload  a.py, b.py, c.py and 2 more changed → graph-0 ✓ 812 ms   ")
+    assert second.endswith(" · 2 running runs go on")
+    assert "   and 2 more   in " in second
+
+
+def test_of_many_graphs_those_that_changed_are_named(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telling = announcer(terminal=True)
+    telling.changed([project / "agent.py"])
+    others = [{**REPORT["graphs"][0], "graph_id": f"graph-{number}"} for number in range(6)]
+    telling.ready(REPORT | {"graphs": [*others, REPORT["graphs"][0]]}, reloaded=True)
+    assert "changed → agent ✓ 812 ms   and 6 more   in" in lines_of(capsys)[0]
+
+
+def test_two_changes_in_one_load_are_told_together(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telling = announcer(terminal=True)
+    telling.changed([project / "a.py"])
+    telling.changed([project / "b.py"])
+    telling.ready(REPORT, reloaded=True)
+    assert lines_of(capsys)[0].startswith("reload  a.py, b.py changed → ")
+
+
+def test_what_is_broken_is_told_again_only_when_it_changes(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telling = announcer(terminal=True)
+    for name in ("AError", "AError", "BError"):
+        broken = REPORT["graphs"][1] | {"problem": MISSING | {"text": f"{name}: why"}}
+        telling.changed([project / "agent.py"])
+        telling.ready(REPORT | {"graphs": [broken]}, reloaded=True)
+    said = [line for line in lines_of(capsys) if line.startswith("✗")]
+    assert said == ["✗ report: AError: why", "✗ report: BError: why"]
+
+
+@pytest.mark.usefixtures("project")
+def test_code_that_does_not_load_is_told_once_for_all_its_graphs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    problem = MISSING | {
+        "frames": [{"file": "src/agent.py", "line": 41, "function": "<module>", "code": "f("}],
+        "text": 'File "src/agent.py", line 41, in <module>\n    f(\n     ^\n'
+        "SyntaxError: '(' was never closed",
+        "hint": None,
+    }
+    error = LoadError("agent: …", {"graphs": {"agent": problem, "other": problem}})
+    announcer(terminal=True).not_reloaded(error)
+    assert lines_of(capsys) == [
+        "reload  src/agent.py:41 SyntaxError: '(' was never closed → the last good version stays",
+        "agent, other",
+        'File "src/agent.py", line 41, in <module>',
+        "    f(",
+        "     ^",
+    ]
+
+
+@pytest.mark.usefixtures("project")
+def test_what_else_happens_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    telling = announcer(terminal=True)
     telling.ready(REPORT | {"graphs": REPORT["graphs"][:1]}, reloaded=True)
     telling.not_reloaded(ConfigurationError("langgraph.json, line 1: wrong", hint="right it"))
     telling.died(1)
-    telling.stopping()
-    lines = [line[10:] for line in capsys.readouterr().err.splitlines()]
-    assert lines == [
-        "reload  a.py, b.py, c.py and 2 more changed",
-        "reload  ready in 0.0 s   agent ✓ 812 ms",
+    assert [re.sub(r"[\d.]+ m?s$", "n ms", line) for line in lines_of(capsys)] == [
+        "reload  started again → agent ✓ 812 ms   in n ms",
         "reload  langgraph.json, line 1: wrong → the last good version stays",
         "hint: right it",
         "exit    the server ended by itself (status 1); it starts again on the next change",
-        "stop    runs may finish for 5 s · Ctrl-C again leaves at once",
     ]
+    telling.stopping()
+    assert capsys.readouterr().err.endswith(
+        "stop    runs may finish for 5 s · Ctrl-C again leaves at once\n"
+    )
 
 
 @pytest.mark.usefixtures("project")

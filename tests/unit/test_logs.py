@@ -91,31 +91,56 @@ def test_colours_appear_only_when_they_are_allowed() -> None:
     assert "\x1b" not in logged(format="pretty", color=False)
 
 
-def test_a_failed_run_shows_its_error_and_the_frames_of_the_user() -> None:
-    failed = RUN | {
-        "status": "error",
-        "error": "ValueError: boom\nand more",
-        "error_details": "src/agent.py:5, in node\n  raise ValueError",
-    }
-    text = written(
-        lambda: logging.getLogger("lgserve.runs").info("run", extra={"run": failed}),
+def finished(**facts: Any) -> str:
+    """Log the end of a run, and return what people see of it."""
+    return written(
+        lambda: logging.getLogger("lgserve.runs").info("run", extra={"run": RUN | facts}),
         format="pretty",
+        color=facts.pop("color", False),
+    )
+
+
+def test_a_failed_run_shows_node_input_keys_and_the_frames_of_the_user() -> None:
+    details = 'File "src/agent.py", line 5, in node\n    raise ValueError("boom")\nValueError: boom'
+    text = finished(
+        status="error",
+        error="ValueError: An internal error occurred",  # as clients are told
+        error_details=details,
+        node="outer > node",
+        input_keys=("question", "documents"),
     )
     assert text.splitlines()[1:] == [
+        '          in node "outer > node"  given: question, documents',
+        '          File "src/agent.py", line 5, in node',
+        '              raise ValueError("boom")',
         "          ValueError: boom",
-        "          and more",
-        "          src/agent.py:5, in node",
-        "            raise ValueError",
     ]
 
 
-def test_an_error_that_is_in_the_details_is_told_once() -> None:
-    failed = RUN | {"error": "ValueError: boom", "error_details": "File\nValueError: boom"}
-    text = written(
-        lambda: logging.getLogger("lgserve.runs").info("run", extra={"run": failed}),
-        format="pretty",
+def test_an_error_without_frames_is_told() -> None:
+    assert finished(error="TimeoutError: too long").splitlines()[1:] == [
+        "          TimeoutError: too long"
+    ]
+
+
+def test_what_was_raised_is_red() -> None:
+    details = 'File "a.py", line 5, in node\n    raise ValueError\nValueError: boom'
+    lines = finished(error_details=details, color=True).splitlines()
+    assert [line for line in lines if "\x1b[31m" in line] == [
+        "\x1b[31m          ValueError: boom\x1b[0m"
+    ]
+
+
+def test_an_error_that_quotes_a_stranger_cannot_write_to_the_terminal() -> None:
+    text = finished(error_details="ValueError: \x1b[2J\x07é\t", input_keys=("\x1b",), node="n\r")
+    assert r"ValueError: \x1b[2J\x07é" in text
+    assert not set("\x1b\x07\r") & set(text)
+
+
+def test_the_time_of_the_first_event_is_told() -> None:
+    assert finished(events=1, steps=1, first_event_seconds=0.041).endswith(
+        "2.11 s  1 step  1 event  first event 41 ms\n"
     )
-    assert text.count("boom") == 1
 
 
 def test_a_long_wait_in_the_queue_is_told() -> None:
@@ -144,15 +169,24 @@ def test_the_small_steps_of_a_run_are_told_on_request(level: str, lines: list[st
 
 def test_a_stall_names_the_place() -> None:
     stall = {"where": "src/agent.py:57", "node": "retrieve", "seconds": 0.48, "graph_id": "agent"}
+    assert blocked(stall | {"code": "time.sleep(1)"}) == (
+        '  block   agent     node "retrieve" blocked the event loop 480 ms: time.sleep(1) '
+        "at src/agent.py:57\n          hint: use an async call, or asyncio.to_thread\n"
+    )
+    assert blocked(stall | {"over": False}) == (
+        '  block   agent     node "retrieve" blocked the event loop 480 ms so far '
+        "at src/agent.py:57\n"
+    )
+
+
+def blocked(stall: dict[str, Any]) -> str:
+    """Log a stall, and return what people see of it but for the time."""
     text = written(
         lambda: logging.getLogger("lgserve.loop").warning("stall", extra={"stall": stall}),
         format="pretty",
     )
-    assert re.fullmatch(
-        TIME + '  block   agent     node "retrieve" blocked the event loop 480 ms '
-        "at src/agent.py:57\n",
-        text,
-    )
+    assert re.match(TIME, text)
+    return text[8:]
 
 
 @pytest.mark.parametrize(

@@ -143,9 +143,16 @@ def _graph_errors(info: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _reload_error(info: dict[str, Any]) -> list[str]:
-    """Return why the code of today is not served: the user's frame, and the error."""
+    """Return why the code of today is not served; graphs of one file share their line."""
     why = info.get("reload_error") or {}
-    return str(why.get("message") or "").splitlines()
+    lines = str(why.get("message") or "").splitlines()
+    if not why.get("graphs"):
+        return lines
+    graphs: dict[str, list[str]] = {}
+    for line in lines:
+        name, _, error = line.partition(": ")
+        graphs.setdefault(error, []).append(name)
+    return [f"{', '.join(names)}: {error}" for error, names in graphs.items()]
 
 
 def _error(why: Any) -> str:

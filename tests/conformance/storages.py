@@ -18,7 +18,8 @@ from lgserve.storage.checkpoints import SqliteSaver
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.saver_scope import SaverScope
 from lgserve.storage.sqlite import SqliteStorage
-from tests.conformance.rows import LEASE, ManualClock, events, run_on, thread_at
+from tests.clocks import ManualClock
+from tests.conformance.rows import LEASE, events, run_on, thread_at
 
 T = TypeVar("T")
 

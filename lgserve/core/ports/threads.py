@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 from lgserve.core.models import Json, Page, Scope, Thread, ThreadFilter, ThreadSpace, ThreadTtl
@@ -110,10 +109,6 @@ class Threads(Protocol):
 
     def delete(self, thread_id: str) -> None:
         """Remove the thread with all that is its own: runs, events, checkpoints, blobs, writes."""
-        ...
-
-    def delete_by_metadata(self, metadata: Mapping[str, Any], scope: Scope) -> list[str]:
-        """Remove all matching threads as `delete` does; return their ids."""
         ...
 
     def search(self, where: ThreadFilter, page: Page, scope: Scope) -> list[Thread]:

@@ -123,8 +123,9 @@ class SqliteStorage:
                 self._webhooks_retry_for,
                 lambda: self.webhook_written(),
             )
+            known.endings.seals = self.seals
             known.runs.seals = known.threads.seals = known.events.seals = self.seals
-            known.endings.seals = known.a2a.seals = known.requests.seals = self.seals
+            known.a2a.seals = known.requests.seals = self.seals
             known.threads.checkpoints_elsewhere = self.checkpoints_elsewhere is not None
             self._transactions[connection] = known
         return known

@@ -78,11 +78,9 @@ class RunWorker:
         self._tasks = tasks
         self._options = options
         self._neighbours: Neighbours = neighbours or Nobody()
-        self._free = options.slots
-        self._lent = 0
+        self._free, self._lent = options.slots, 0
         self._active: dict[str, ActiveRun] = {}
-        self._wake = asyncio.Event()
-        self._backlog = True
+        self._wake, self._backlog = asyncio.Event(), True
         self._phase = Phase()
         self._carrier = RunCarrier(
             storage=storage,

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lgserve.api.keys import ApiOptions, ServerFacts, Services
+from lgserve.api_parts import data_of, disabled_groups, make_facts, make_options
 from lgserve.brokers.local import LocalRunStreams
-from lgserve.build_info import read_build
 from lgserve.core.clock import SystemClock
 from lgserve.custom_parts import CustomAppParts, wire_custom_app
 from lgserve.custom_storage import CustomStorageParts, wire_custom_storage
@@ -388,86 +388,27 @@ class Wiring:
 
     @cached_property
     def disabled(self) -> frozenset[str]:
-        """The groups of routes that the config's `http.disable_<group>` takes away."""
-        switches = self.settings.project.blocks.get("http", {}).items()
-        groups = frozenset(
-            key.removeprefix("disable_")
-            for key, value in switches
-            if key.startswith("disable_") and value is True
-        )
-        if "runs" in groups or not self.settings.crons.enabled:
-            groups |= {"crons"}
-        return groups | {"event_streaming"} if groups & {"runs", "threads"} else groups
+        """The groups of routes that are taken away."""
+        return disabled_groups(self.settings)
 
     @cached_property
     def api_options(self) -> ApiOptions:
         """How the API behaves."""
-        settings = self.settings
-        return ApiOptions(
-            heartbeat_seconds=settings.heartbeat_seconds,
-            mount_prefix=settings.mount_prefix,
-            max_body_bytes=settings.max_body_bytes,
-            cors=settings.cors,
-            access_log=settings.access_log,
-            disabled=self.disabled,
-            protect=settings.auth.protect,
-            openapi=settings.auth.openapi,
-            public_url=settings.public_url,
-            trusted_proxies=settings.trusted_proxies,
-            default_agent=settings.a2a_assistant,
-            configurable_headers=settings.project.http.configurable_headers,
-            logging_headers=settings.project.http.logging_headers,
-        )
+        return make_options(self.settings, self.disabled)
 
     @cached_property
     def facts(self) -> ServerFacts:
         """What the server tells of itself."""
-        facts = ServerFacts(
-            storage={"kind": "sqlite", "path": self._told_data},
-            queue={"n_jobs_per_worker": self.settings.n_jobs_per_worker},
-        )
-        facts.build = read_build()
-        facts.tiers = {"storage": "sqlite", "streams": "local"}
-        if self.encryption.cipher is not None:
-            facts.tiers["encryption"] = self.encryption.name
-        facts.auth = {"type": self.settings.auth.type}
-        facts.features |= self._features
-        facts.tracing = self._traced
+        facts = make_facts(self.settings, self.disabled, self.store, self.encryption, self.tracing)
         facts.lets_in = self.loopback.knows
         facts.statistics = StatisticsService(storage=self.storage)
         facts.active_runs = lambda: self.worker.active
         return facts
 
     @property
-    def _features(self) -> dict[str, Callable[[], bool]]:
-        settings = self.settings
-        return {
-            "auth": lambda: settings.auth.type != "none",
-            "webhooks": lambda: "webhooks" not in self.disabled,
-            "resumable_streams": lambda: True,
-            "semantic_search": lambda: self.store.semantic,
-            "tracing": self.tracing.working,
-            "encryption": lambda: self.encryption.cipher is not None,
-            "custom_app": lambda: settings.project.http.app is not None,
-        }
-
-    def _traced(self) -> dict[str, Any]:
-        """Tell how runs are watched from outside."""
-        return {"otel": self.tracing.working(), "callbacks": list(self.settings.callbacks)}
-
-    @property
     def data(self) -> str:
         """Where the data is."""
-        path = self.settings.database
-        return ":memory:" if path is None else str(path)
-
-    @property
-    def _told_data(self) -> str:
-        """Where the data is, as `/info` tells it: who needs a key here sees no folders."""
-        path, root = self.settings.database, self.settings.project.root
-        if path is None or self.settings.auth.type == "none":
-            return self.data
-        return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+        return data_of(self.settings)
 
     @cached_property
     def _store_scope(self) -> Callable[[str], Scope]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -36,7 +37,7 @@ class AppSilentError(LgserveError):
     """The custom app did not begin to answer in time."""
 
 
-class Exchange:
+class Exchange(ABC):
     """What HTTP and WebSocket have in common: an app that runs, and a client that may leave."""
 
     def __init__(self, request: web.Request, trim: Callable[[BaseException], str]) -> None:
@@ -86,9 +87,9 @@ class Exchange:
         """Whether it does not matter any more what the app says."""
         return self.left
 
+    @abstractmethod
     async def receive(self) -> Message:
         """Return what comes from the client; on the user loop."""
-        raise NotImplementedError
 
     async def send(self, message: Message) -> None:
         """Send something to the client; on the user loop."""

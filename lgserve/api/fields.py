@@ -108,11 +108,6 @@ def _unless_empty(value: Any, check: Callable[[Any], Any]) -> Any:
     return None if value == "" else check(value)
 
 
-def _not_yet(value: Any) -> None:
-    if value:
-        raise PydanticCustomError("unsupported", "not supported yet")
-
-
 class _NullRefused:
     """Leaves null out of the JSON schema of a type that has it only to mean: not given."""
 
@@ -135,8 +130,6 @@ def _in_given_order(value: Any, check: Callable[[Any], Any]) -> Any:
 
 #: May be left out, but not be null.
 Given = Annotated[T | None, BeforeValidator(_not_null), _NullRefused]
-#: Refused whenever it is given: better than to drop what somebody relies on.
-NotYet = Annotated[None, BeforeValidator(_not_yet)]
 
 Whole = Annotated[int, BeforeValidator(_integral)]
 Number = Annotated[

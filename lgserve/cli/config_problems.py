@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -63,22 +62,11 @@ def check_project(named: Path | None) -> tuple[str, list[Problem], Settings | No
 def import_graphs(settings: Settings) -> list[Problem]:
     """Import every graph in this process, and return what is wrong with those that fail."""
     # Two seconds of imports, only for those who ask for it.
-    from lgserve.graphs.loader import GraphSource
-    from lgserve.graphs.registry import GraphRegistry
+    from lgserve.cli.project_graphs import import_project
     from lgserve.settings import export_environment
 
     project = settings.project
     export_environment(project)
-    registry = GraphRegistry()
-    os.chdir(project.root)
-    registry.load(
-        [
-            GraphSource(graph_id=g.graph_id, path=g.path, description=g.description)
-            for g in project.graphs.values()
-        ],
-        project.root,
-        project.import_paths,
-    )
     return [
         Problem(
             place=project.where("graphs", graph_id),
@@ -87,7 +75,7 @@ def import_graphs(settings: Settings) -> list[Problem]:
             hint=error.hint,
             details=error.text,
         )
-        for graph_id, error in registry.errors().items()
+        for graph_id, error in import_project(project).errors().items()
     ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -18,9 +17,11 @@ class LocalGraphs:
     """Imports the graphs of the project, all at once, as the server does."""
 
     def __init__(self, config: Path | None) -> None:
+        from lgserve.cli.project_graphs import import_project
+
         self._settings = _settings(config)
         with _talking_aside():
-            self._registry = _load(self._settings.project)
+            self._registry = import_project(self._settings.project)
 
     def ids(self) -> list[str]:
         """Return the names of all graphs, in the order of the config."""
@@ -35,7 +36,7 @@ class LocalGraphs:
     def error(self, graph: str) -> CliError | None:
         """Return why a graph does not import, in the user's own lines."""
         found = self._registry.errors().get(self.named(graph))
-        return found and broken_graph(graph, found.text, found.hint)
+        return None if found is None else broken_graph(graph, found.text, found.hint)
 
     def rows(self) -> list[Row]:
         """Describe every graph, also those that are broken."""
@@ -102,23 +103,6 @@ def _settings(config: Path | None) -> Any:
         raise translate(exc) or exc from exc
     export_environment(settings.project)
     return settings
-
-
-def _load(project: Any) -> Any:
-    from lgserve.graphs.loader import GraphSource
-    from lgserve.graphs.registry import GraphRegistry
-
-    registry = GraphRegistry()
-    os.chdir(project.root)
-    registry.load(
-        [
-            GraphSource(graph_id=g.graph_id, path=g.path, description=g.description)
-            for g in project.graphs.values()
-        ],
-        project.root,
-        project.import_paths,
-    )
-    return registry
 
 
 @contextlib.contextmanager

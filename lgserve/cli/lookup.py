@@ -6,7 +6,7 @@ The API knows whole ids only and has no search over all runs, so both are done h
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -126,9 +126,7 @@ def find_thread_id(client: ApiClient, text: str) -> str:
     prefix = _prefix(text, "thread")
     body = {"select": ["thread_id"], "sort_by": "created_at", "sort_order": "desc"}
     rows = search_threads(client, body, limit=_PREFIX_THREADS)
-    return _only(
-        [row["thread_id"] for row in rows if row["thread_id"].startswith(prefix)], text, "thread"
-    )
+    return _starting_with(prefix, rows, text, "thread")
 
 
 def find_assistant(client: ApiClient, text: str) -> Row:
@@ -160,23 +158,18 @@ def find_cron_id(client: ApiClient, text: str) -> str:
         return whole
     prefix = _prefix(text, "cron")
     rows = search_crons(client, {"select": ["cron_id"]}, limit=_PREFIX_THREADS)
-    found = [row["cron_id"] for row in rows if row["cron_id"].startswith(prefix)]
-    return _only(found, text, "cron")
+    return _starting_with(prefix, rows, text, "cron")
 
 
 def list_webhooks(
     client: ApiClient, query: Mapping[str, Any], *, offset: int = 0, limit: int | None = None
 ) -> Iterator[Row]:
     """Yield deliveries of webhooks page by page, newest first; without a limit, all of them."""
-    left = limit
-    while left is None or left > 0:
-        size = _PAGE if left is None else min(left, _PAGE)
-        page = client.get("/webhooks", {**query, "limit": size, "offset": offset})
-        yield from page
-        if len(page) < size:
-            return
-        offset += size
-        left = None if left is None else left - size
+
+    def read(size: int, start: int) -> list[Row]:
+        return list(client.get("/webhooks", {**query, "limit": size, "offset": start}))
+
+    yield from paged(read, size=_PAGE, offset=offset, limit=limit)
 
 
 def find_webhook_id(client: ApiClient, text: str) -> str:
@@ -185,8 +178,7 @@ def find_webhook_id(client: ApiClient, text: str) -> str:
         return whole
     prefix = _prefix(text, "webhook")
     rows = list_webhooks(client, {}, limit=_PREFIX_THREADS)
-    found = [row["webhook_id"] for row in rows if row["webhook_id"].startswith(prefix)]
-    return _only(found, text, "webhook")
+    return _starting_with(prefix, rows, text, "webhook")
 
 
 def _is_made_by_server(assistant: Row) -> bool:
@@ -271,6 +263,11 @@ def _prefix(text: str, noun: str) -> str:
 
 def _is_prefix(text: str) -> bool:
     return len(text) >= _SHORTEST_PREFIX and re.fullmatch(r"[0-9a-f-]+", text.lower()) is not None
+
+
+def _starting_with(prefix: str, rows: Iterable[Row], text: str, noun: str) -> str:
+    ids = [str(row[f"{noun}_id"]) for row in rows]
+    return _only([one for one in ids if one.startswith(prefix)], text, noun)
 
 
 def _only(found: list[str], text: str, noun: str) -> str:

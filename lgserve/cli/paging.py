@@ -8,6 +8,12 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+def how_many(shown: int, total: int, offset: int, again: str = "") -> str:
+    """Say how many of all are shown, and how to see the next ones: `again`, from an offset."""
+    more = f" · next: {again}--offset {offset + shown}" if shown and offset + shown < total else ""
+    return f"{shown} of {total}{more}"
+
+
 def paged(
     read: Callable[[int, int], Sequence[T]], *, size: int, offset: int = 0, limit: int | None = None
 ) -> Iterator[T]:

@@ -98,22 +98,65 @@ def check_signature(
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    def __init__(self, listener: socket.socket, secrets: list[bytes], status: int) -> None:
+        super().__init__(listener.getsockname()[:2], _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self.secrets = secrets
+        self.status = status
+        self.messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        #: What was answered first is shown first, though each request has a thread of its own.
+        self.in_turn = threading.Lock()
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         del request, client_address  # who calls may go at any time
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    timeout = _SECONDS
+
+    def do_POST(self) -> None:
+        body = self._body()
+        if body is None:
+            self._answer(413)
+            return
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        verdict = check_signature(self.server.secrets, headers, body, time.time())
+        message = Message(
+            received_at=datetime.fromtimestamp(time.time(), UTC).isoformat(),
+            method=self.command,
+            path=self.path,
+            headers=headers,
+            body=body,
+            signature=verdict,
+        )
+        with self.server.in_turn:
+            self._answer(401 if verdict in ("invalid", "missing") else self.server.status)
+            self.server.messages.put(message)
+
+    def _body(self) -> bytes | None:
+        length = self.headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > _MOST_BYTES:
+            return None
+        return self.rfile.read(int(length))
+
+    def _answer(self, code: int) -> None:
+        self.send_response(code)
+        self.send_header("content-length", "0")
+        self.send_header("connection", "close")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Leave stderr to people."""
 
 
 class Receiver:
     """Takes what comes to a listening socket while it is entered."""
 
     def __init__(self, listener: socket.socket, secrets: list[bytes], status: int) -> None:
-        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._server = _Server(
-            listener.getsockname()[:2],
-            _handler(self._messages, secrets, status),
-            bind_and_activate=False,
-        )
-        self._server.socket.close()
-        self._server.socket = listener
+        self._server = _Server(listener, secrets, status)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name="receiver", daemon=True
         )
@@ -129,50 +172,6 @@ class Receiver:
     def next(self, seconds: float) -> Message | None:
         """Return the next message; None if none comes in time."""
         try:
-            return self._messages.get(timeout=seconds)
+            return self._server.messages.get(timeout=seconds)
         except queue.Empty:
             return None
-
-
-def _handler(
-    messages: queue.SimpleQueue[Message], secrets: list[bytes], status: int
-) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = _SECONDS
-
-        def do_POST(self) -> None:
-            body = self._body()
-            if body is None:
-                self._answer(413)
-                return
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            verdict = check_signature(secrets, headers, body, time.time())
-            self._answer(401 if verdict in ("invalid", "missing") else status)
-            messages.put(
-                Message(
-                    received_at=datetime.fromtimestamp(time.time(), UTC).isoformat(),
-                    method=self.command,
-                    path=self.path,
-                    headers=headers,
-                    body=body,
-                    signature=verdict,
-                )
-            )
-
-        def _body(self) -> bytes | None:
-            length = self.headers.get("content-length", "0")
-            if not length.isdigit() or int(length) > _MOST_BYTES:
-                return None
-            return self.rfile.read(int(length))
-
-        def _answer(self, code: int) -> None:
-            self.send_response(code)
-            self.send_header("content-length", "0")
-            self.send_header("connection", "close")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Leave stderr to people."""
-
-    return Handler

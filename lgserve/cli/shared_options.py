@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, TypeAlias, get_args
+from typing import Annotated, Literal, TypeAlias, get_args
 
 import typer
 
@@ -35,6 +35,9 @@ Metadata: TypeAlias = Annotated[
 ]
 Limit: TypeAlias = Annotated[int, typer.Option("--limit", min=1, help="How many.")]
 Offset: TypeAlias = Annotated[int, typer.Option("--offset", min=0, help="How many to skip.")]
+Order: TypeAlias = Annotated[
+    Literal["asc", "desc"], typer.Option("--order", help="Which end comes first.")
+]
 Everything: TypeAlias = Annotated[bool, typer.Option("--all", help="All of them.")]
 ThreadId: TypeAlias = Annotated[
     str, typer.Argument(metavar="ID", help="Thread id, or at least 6 first characters of it.")
@@ -44,6 +47,29 @@ RunId: TypeAlias = Annotated[
 ]
 ThreadOfRun: TypeAlias = Annotated[
     str | None, typer.Option("--thread", help="The thread it belongs to (faster, and exact).")
+]
+
+# What a run is to be like
+RunInput: TypeAlias = Annotated[
+    str | None, typer.Option("--input", "-i", help="The input: JSON, @file, or -.")
+]
+RunConfig: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--config", help="Of config.configurable: key=text or key:=json. Repeatable."),
+]
+RunContext: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--context", help="key=text or key:=json. Repeatable.")
+]
+Multitask: TypeAlias = Annotated[
+    Literal["reject", "enqueue", "interrupt", "rollback"] | None,
+    typer.Option("--multitask", help="When the thread is busy. [enqueue]"),
+]
+Stream: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--stream", help="Show events: values, updates, messages, … Repeatable."),
+]
+Wait: TypeAlias = Annotated[
+    bool | None, typer.Option("--wait/--background", help="Wait for the result (the default).")
 ]
 ExitStatus: TypeAlias = Annotated[
     bool, typer.Option("--exit-status", help="Exit with 8 when the run does not end well.")

@@ -30,7 +30,7 @@ from lgserve.engine.run_input import at_newest, has_begun, run_input
 from lgserve.engine.run_metrics import TokenUsage
 from lgserve.engine.stream_modes import ChunkEncoder, frame, langgraph_modes
 from lgserve.services.state_view import interrupts_by_task
-from lgserve.services.thread_state import stored_user
+from lgserve.services.thread_references import stored_user
 
 if TYPE_CHECKING:
     from lgserve.core.ports import Graphs

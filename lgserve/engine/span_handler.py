@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -108,9 +109,13 @@ class SpanHandler(BaseCallbackHandler):
         self._end(run_id)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """End the span of a node that failed, or that asks something."""
+        """End the span of what failed, or of a node that asks something."""
         del kwargs
         self._end(run_id, error)
+
+    on_llm_error = on_chain_error
+    on_tool_error = on_chain_error
+    on_retriever_error = on_chain_error
 
     # ---------------------------------------------------------------- models
 
@@ -172,23 +177,13 @@ class SpanHandler(BaseCallbackHandler):
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """End the span of a model's call with what it took."""
         del kwargs
-        found = self._spans.get(run_id)
-        try:
-            if found is not None:
-                self._answered(found.span, response)
-        finally:
-            self._end(run_id)
+        self._end_with(run_id, partial(self._answered, response))
 
-    def _answered(self, span: Span, response: LLMResult) -> None:
+    def _answered(self, response: LLMResult, span: Span) -> None:
         span.set_attributes(trace_models.response(response))
         if self._run.contents:
             said = [choice for batch in response.generations for choice in batch]
             span.set_attribute("gen_ai.output.messages", trace_contents.output_messages(said))
-
-    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """End the span of a model's call that failed."""
-        del kwargs
-        self._end(run_id, error)
 
     # ---------------------------------------------------------------- tools and retrievers
 
@@ -223,25 +218,15 @@ class SpanHandler(BaseCallbackHandler):
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """End the span of a tool's call; a tool can say itself that it failed."""
         del kwargs
-        found = self._spans.get(run_id)
-        try:
-            if found is not None:
-                self._returned(found.span, output)
-        finally:
-            self._end(run_id)
+        self._end_with(run_id, partial(self._returned, output))
 
-    def _returned(self, span: Span, output: Any) -> None:
+    def _returned(self, output: Any, span: Span) -> None:
         if getattr(output, "status", None) == "error":
             span.set_attribute("error.type", "tool_error")
             span.set_status(StatusCode.ERROR)
         if self._run.contents:
             said = getattr(output, "content", output)
             span.set_attribute("gen_ai.tool.call.result", trace_contents.written(said))
-
-    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """End the span of a tool's call that failed."""
-        del kwargs
-        self._end(run_id, error)
 
     def on_retriever_start(
         self,
@@ -268,11 +253,6 @@ class SpanHandler(BaseCallbackHandler):
         del documents, kwargs
         self._end(run_id)
 
-    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """End the span of a retrieval that failed."""
-        del kwargs
-        self._end(run_id, error)
-
     # ---------------------------------------------------------------- spans
 
     def _place(self, parent: UUID | None) -> Context:
@@ -293,6 +273,15 @@ class SpanHandler(BaseCallbackHandler):
         self._spans[run_id] = _Open(span, contexts.get_current(), time.perf_counter())
         # Never detached by its token: the end may be told in another context, where that fails.
         contexts.attach(here)
+
+    def _end_with(self, run_id: UUID, tell: Callable[[Span], None]) -> None:
+        """End a span once it was told what came of it; it ends if that fails, too."""
+        found = self._spans.get(run_id)
+        try:
+            if found is not None:
+                tell(found.span)
+        finally:
+            self._end(run_id)
 
     def _end(self, run_id: UUID, error: BaseException | None = None) -> None:
         self._places.pop(run_id, None)

@@ -10,33 +10,17 @@ import asyncio
 import contextlib
 import logging
 import threading
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from langgraph.runtime import RunControl
-
-from lgserve import jsonio
 from lgserve.core.errors import StorageError
-from lgserve.core.models import EVERYTHING, Run, RunResult, Settlement
-from lgserve.engine.endings import outcome_of, result_of, settlement
-from lgserve.engine.executions import Execution, Outcome
+from lgserve.core.models import EVERYTHING, Run
 from lgserve.engine.executor import RunExecutor
-from lgserve.engine.failures import error_object
-from lgserve.engine.run_metrics import count_end, count_start
-from lgserve.engine.run_records import (
-    Start,
-    elapsed_seconds,
-    queued_seconds,
-    record,
-    record_end,
-)
+from lgserve.engine.neighbours import Neighbours, Nobody
+from lgserve.engine.run_carrier import ActiveRun, Phase, RunCarrier
 from lgserve.engine.stream_modes import frame
 from lgserve.engine.tasks import TaskSet
-from lgserve.metrics import ACTIVE_RUNS
 from lgserve.services.results import (
-    DELETED,
-    error_of,
-    error_result,
     keep_results,
     lost_result,
 )
@@ -44,7 +28,7 @@ from lgserve.services.results import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lgserve.core.ports import Checkpointers, Clock, RunStreams, Storage, Transaction
+    from lgserve.core.ports import Checkpointers, Clock, RunStreams, Storage
     from lgserve.engine.user_loop import UserLoopThread
     from lgserve.engine.watchdog import Stall
     from lgserve.services.thread_state import ThreadStateService
@@ -57,12 +41,6 @@ _RETRY_SECONDS = 1.0
 #: Runs that wait for others: more are most likely graphs that call themselves without an end.
 _MOST_LENT = 1000
 
-#: Seconds a stopped run may take to stop; then it is settled and its code is left to itself.
-_STOP_SECONDS = 5.0
-
-#: Seconds the state of a thread may take to be read when its run did not stop.
-_LOOK_SECONDS = 2.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
@@ -74,46 +52,6 @@ class WorkerOptions:
     run_timeout_seconds: float
     max_attempts: int
     strict_blocking: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class _Active:
-    """A run in execution, as the worker sees it."""
-
-    run: Run
-    #: None until the run's log is open.
-    execution: Execution | None = None
-    #: "interrupt", "rollback", "timeout" or "drain" once it shall stop.
-    reason: str | None = None
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
-    start: Start = field(default_factory=Start)
-
-
-class Neighbours(Protocol):
-    """Other processes that work on the same database, if there are any."""
-
-    @property
-    def shared(self) -> bool:
-        """Whether there are any at this moment, as far as is known."""
-        ...
-
-    def look(self) -> None:
-        """Tell them that there may be something to claim."""
-        ...
-
-    def cancel(self, run_id: str) -> None:
-        """Tell them that a run is to be cancelled."""
-        ...
-
-
-class _Nobody:
-    shared = False
-
-    def look(self) -> None:
-        """Nobody hears it."""
-
-    def cancel(self, run_id: str) -> None:
-        """Nobody hears it."""
 
 
 class RunWorker:
@@ -135,22 +73,27 @@ class RunWorker:
     ) -> None:
         self._storage = storage
         self._streams = streams
-        self._checkpointers = checkpointers
-        self._executor = executor
-        self._user_loop = user_loop
         self._state = state
         self._clock = clock
         self._tasks = tasks
         self._options = options
-        self._neighbours: Neighbours = neighbours or _Nobody()
-        self._free = options.slots
-        self._lent = 0
-        self._active: dict[str, _Active] = {}
-        self._wake = asyncio.Event()
-        self._backlog = True
-        self._draining = False
-        #: Another process claims; this one only ends what it has, or is asked for right now.
-        self._retired = False
+        self._neighbours: Neighbours = neighbours or Nobody()
+        self._free, self._lent = options.slots, 0
+        self._active: dict[str, ActiveRun] = {}
+        self._wake, self._backlog = asyncio.Event(), True
+        self._phase = Phase()
+        self._carrier = RunCarrier(
+            storage=storage,
+            streams=streams,
+            checkpointers=checkpointers,
+            executor=executor,
+            user_loop=user_loop,
+            state=state,
+            neighbours=self._neighbours,
+            owner=options.owner,
+            run_timeout_seconds=options.run_timeout_seconds,
+            phase=self._phase,
+        )
         self._runs = TaskSet()
         self._home = asyncio.get_running_loop()
         self._stopped = threading.Event()
@@ -164,7 +107,7 @@ class RunWorker:
 
     def reserve(self) -> str | None:
         """Take a free slot."""
-        if self._draining or (self._free <= 0 and not self._retired):
+        if self._phase.draining or (self._free <= 0 and not self._phase.retired):
             return None
         self._free -= 1
         return self._options.owner
@@ -189,14 +132,14 @@ class RunWorker:
 
     def start(self, run: Run) -> None:
         """Execute a claimed run; from here on it can be stopped."""
-        active = self._active[run.run_id] = _Active(run=run)
+        active = self._active[run.run_id] = ActiveRun(run=run)
         self._runs.start(self._work(active), f"run {run.run_id}")
 
     def run_queued(self) -> None:
         """Look for claimable runs."""
         self._backlog = True
         self._wake.set()
-        if self._retired:
+        if self._phase.retired:
             self._tasks.start(self._claim_stranded(), "claiming what would be lost elsewhere")
 
     def cancel_requested(self, run: Run) -> None:
@@ -208,7 +151,7 @@ class RunWorker:
         """Stop a run this worker executes; False if it does not."""
         active = self._active.get(run.run_id)
         if active is not None and run.cancel_action is not None:
-            self._stop(active, run.cancel_action)
+            active.ask_to_stop(run.cancel_action)
         return active is not None
 
     # ---------------------------------------------------------------- life
@@ -232,7 +175,7 @@ class RunWorker:
 
         What somebody waits for here goes on to its end; what would be lost elsewhere is claimed.
         """
-        self._retired = True
+        self._phase.retired = True
         self._wake.set()
         await self._streams.retire()
         await self._claim_stranded()
@@ -255,19 +198,18 @@ class RunWorker:
         """Let runs that can go on elsewhere stop at their next superstep."""
         for run_id, active in self._active.items():
             kept = unless_awaited and self._streams.is_awaited(run_id)
-            if active.execution is not None and not active.run.temporary and not kept:
-                active.execution.control.request_drain()
+            if not active.run.temporary and not kept:
+                active.request_drain()
 
     async def drain(self, grace_seconds: float) -> None:
         """Stop claiming; let runs stop at their next superstep and go back to the queue."""
-        self._draining = True
+        self._phase.draining = True
         self._wake.set()
         for active in self._active.values():
-            if active.execution is not None:
-                active.execution.control.request_drain()
+            active.request_drain()
         await self._runs.wait(grace_seconds)
         for active in list(self._active.values()):
-            self._stop(active, "drain")
+            active.ask_to_stop("drain")
         await self._runs.wait(2)
         await self._runs.stop()
         self._streams.break_off_all()
@@ -287,7 +229,7 @@ class RunWorker:
 
     async def _dispatch(self) -> None:
         """Claim whenever woken, whenever a run becomes due, and at least once a lease."""
-        while not (self._draining or self._retired):
+        while self._phase.claims:
             self._wake.clear()
             try:
                 await self._claim_all()
@@ -312,7 +254,7 @@ class RunWorker:
 
     async def _claim_all(self) -> None:
         """Claim while there are free slots and claimable runs."""
-        while self._free > 0 and not (self._draining or self._retired):
+        while self._free > 0 and self._phase.claims:
             # Half of what is free: runs that are being created meanwhile claim for themselves.
             wanted = (self._free + 1) // 2
             self._free -= wanted
@@ -371,157 +313,17 @@ class RunWorker:
 
     # ---------------------------------------------------------------- executing
 
-    async def _work(self, active: _Active) -> None:
+    async def _work(self, active: ActiveRun) -> None:
         """Execute a run and those that follow it on its thread, in the slot it holds."""
         try:
             while (following := await self._run_one(active)) is not None:
-                active = self._active[following.run_id] = _Active(run=following)
+                active = self._active[following.run_id] = ActiveRun(run=following)
         finally:
             self.release()
 
-    async def _run_one(self, active: _Active) -> Run | None:
-        """Execute one run and return the next one of its thread, claimed.
-
-        A run whose end cannot be written loses its lease: it is tried again from its checkpoint.
-        """
-        run = active.run
-        ACTIVE_RUNS.inc()
+    async def _run_one(self, active: ActiveRun) -> Run | None:
+        """Execute one run and return the next one of its thread, claimed."""
         try:
-            execution = active.execution = await self._prepare(run)
-            await self._heed_cancel(active)
-            count_start(run.graph_id, queued_seconds(run, active.start))
-            record("started", run)
-            try:
-                return await self._settle(active, execution, await self._execute(active, execution))
-            finally:
-                if execution.saver is not None:
-                    execution.saver.close()
-        except StorageError as exc:
-            _log.error("the end of run %s cannot be written: %s", run.run_id, exc)
-            error = jsonio.dumps(error_object(exc, mask=False))
-            await self._streams.close(run.run_id, error_result(error))
-            return None
+            return await self._carrier.carry_out(active)
         finally:
-            ACTIVE_RUNS.dec()
-            del self._active[run.run_id]
-
-    async def _prepare(self, run: Run) -> Execution:
-        await self._state.holds.released(run.thread_id)
-        kwargs = jsonio.loads(run.kwargs)
-        durable = kwargs["durability"] == "sync"
-        return Execution(
-            run=run,
-            kwargs=kwargs,
-            log=await self._streams.resume(run),
-            saver=None if run.temporary else self._checkpointers.for_run(run.run_id, wait=durable),
-            control=RunControl(),
-        )
-
-    async def _heed_cancel(self, active: _Active) -> None:
-        """Stop a run that was cancelled between its claim and its registration here."""
-        run_id = active.run.run_id
-        current = await self._storage.lookup(lambda tx: tx.runs.find(run_id, EVERYTHING))
-        if current is not None:
-            self.cancel_requested(current)
-
-    async def _execute(self, active: _Active, execution: Execution) -> Outcome:
-        """Await the execution; stop it on request and on time-out; leave it if it does not."""
-        handle = self._user_loop.submit(lambda: self._executor.execute(execution))
-        stop = asyncio.ensure_future(active.stop.wait())
-        try:
-            limit = self._options.run_timeout_seconds
-            await asyncio.wait(
-                (handle.future, stop), timeout=limit, return_when=asyncio.FIRST_COMPLETED
-            )
-            if not handle.future.done():
-                active.reason = active.reason or "timeout"
-                handle.cancel()
-                await asyncio.wait((handle.future,), timeout=_STOP_SECONDS)
-            if not handle.future.done():
-                await self._leave_behind(execution)
-            return outcome_of(handle)
-        finally:
-            stop.cancel()
-
-    async def _leave_behind(self, execution: Execution) -> None:
-        """Go on without code that does not stop: what it has written counts, but no more of it."""
-        await self._storage.write(lambda _: None)
-        if execution.saver is not None:
-            execution.saver.close()
-
-    def _stop(self, active: _Active, reason: str) -> None:
-        """Ask a run to stop; who asks later may still have it rolled back."""
-        if active.reason is None or (active.reason == "interrupt" and reason == "rollback"):
-            active.reason = reason
-            active.stop.set()
-
-    async def _settle(self, active: _Active, execution: Execution, outcome: Outcome) -> Run | None:
-        """Write the end of a run and claim the next one of its thread, in one transaction."""
-        run = execution.run
-        if outcome.kind == "drained" or (outcome.kind == "stopped" and active.reason == "drain"):
-            await self._requeue(execution)
-            record("requeued", run)
-            return None
-        if active.reason == "timeout" and outcome.kind == "stopped":
-            outcome = self._timed_out(execution, outcome)
-        await execution.log.flush()
-        end, result, following = await self._storage.write(
-            lambda tx: self._finish(tx, execution, outcome, active.reason)
-        )
-        if outcome.kind == "stopped" and outcome.values is None:
-            await self._look_again(run, end)
-        count_end(run.graph_id, elapsed_seconds(active.start), end.error)
-        gone = error_of(result) if result.reason == DELETED else None
-        if gone is not None:
-            execution.log.append(*frame("error", gone))
-        await self._streams.close(run.run_id, result)
-        if self._retired:
-            self._neighbours.look()
-        record_end(execution, active.start, end, outcome)
-        return following
-
-    async def _requeue(self, execution: Execution) -> None:
-        """Give a run back; another process goes on with it, or the next one on this machine."""
-        run_id = execution.run.run_id
-        await execution.log.flush()
-        moves = self._retired and not self._draining
-        if moves:
-            self._streams.hand_over(run_id)
-        await self._storage.write(lambda tx: tx.runs.requeue(run_id, self._options.owner))
-        if not moves:
-            self._streams.break_off(run_id)
-        self._neighbours.look()
-
-    async def _look_again(self, run: Run, end: Settlement) -> None:
-        """Bring the thread in line with its state, for the stopped code did not say where it is."""
-        if run.temporary or end.rollback:
-            return
-        with contextlib.suppress(TimeoutError):  # user code blocks its loop: the next run will do
-            async with asyncio.timeout(_LOOK_SECONDS):
-                await self._state.refresh(run.thread_id, EVERYTHING, error=end.error)
-
-    def _finish(
-        self, tx: Transaction, execution: Execution, outcome: Outcome, reason: str | None
-    ) -> tuple[Settlement, RunResult, Run | None]:
-        """Settle inside the transaction: by now every checkpoint write has been carried out."""
-        run = execution.run
-        end = settlement(execution, outcome, reason)
-        ended = tx.runs.finish(run.run_id, self._options.owner, end)
-        if ended is not None and ended.cancel_action == "rollback":
-            end = replace(end, rollback=True)  # it was asked for too late to stop the run
-        result = result_of(end, outcome, ended)
-        if run.temporary and ended is not None:
-            if self._neighbours.shared and not self._streams.is_awaited(run.run_id):
-                tx.requests.name(run)  # somebody may wait for it in another process
-            tx.requests.keep_result(run.run_id, result)
-        if self._draining or self._retired:
-            return end, result, None
-        return end, result, tx.runs.claim_next(run.thread_id, self._options.owner)
-
-    def _timed_out(self, execution: Execution, outcome: Outcome) -> Outcome:
-        """Turn a stopped run into a timed-out one, and tell its followers."""
-        seconds = self._options.run_timeout_seconds
-        message = f"The run exceeded its time limit of {seconds:g} s."
-        error = jsonio.dumps({"error": "TimeoutError", "message": message})
-        execution.log.append(*frame("error", error))
-        return replace(outcome, error=error)
+            del self._active[active.run.run_id]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,9 +66,8 @@ class GraphRegistry:
         sources: Iterable[GraphSource],
         root: Path,
         import_paths: Sequence[Path] = (),
-        on_loaded: Callable[[LoadReport], None] | None = None,
     ) -> None:
-        """Import every graph; the report of each goes to `on_loaded` as soon as it is there.
+        """Import every graph.
 
         Runs the user's modules: call it in the thread of the user loop.
         """
@@ -76,8 +75,6 @@ class GraphRegistry:
         for source in sources:
             report = self._load_one(source, loader, root, import_paths)
             self._reports[source.graph_id] = report
-            if on_loaded is not None:
-                on_loaded(report)
 
     def _load_one(
         self, source: GraphSource, loader: ExportLoader, root: Path, import_paths: Sequence[Path]
@@ -103,10 +100,6 @@ class GraphRegistry:
     def errors(self) -> Mapping[str, GraphErrorInfo]:
         """Return why graphs failed to load, by graph id; empty when all is well."""
         return MappingProxyType(self._errors)
-
-    def load_seconds(self, graph_id: str) -> float:
-        """Return how long the graph took to load."""
-        return self._report(graph_id).seconds
 
     def description(self, graph_id: str) -> str | None:
         """Return the description the config gives of the graph."""

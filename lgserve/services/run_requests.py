@@ -175,6 +175,23 @@ def _without_auth(configurable: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _said_by_server(request: RunRequest, ids: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    """Return what the server adds to a configurable: who asked, when, and what for."""
+    user = request.user
+    identity = "" if user is None else user.identity
+    return {
+        "langgraph_auth_user": None if user is None else user.public,
+        "langgraph_auth_user_id": identity,
+        "langgraph_auth_permissions": [] if user is None else user.permissions,
+        "langgraph_request_id": request.request_id or new_id(),
+        "__request_start_time_ms__": int(now.timestamp() * 1000),
+        "__after_seconds__": request.after_seconds,
+        **ids,
+        "user_id": identity,
+        **({} if request.cron_id is None else {"cron_id": request.cron_id}),
+    }
+
+
 def _config_and_context(
     request: RunRequest,
     assistant: Assistant,
@@ -188,21 +205,11 @@ def _config_and_context(
     if requested and request.context:
         raise BadRequestError(merging.BOTH_GIVEN)
     context = merging.run_context(jsonio.loads(assistant.context), dict(request.context), requested)
-    user = request.user
-    identity = "" if user is None else user.identity
-    server: dict[str, Any] = {
-        "langgraph_auth_user": None if user is None else user.public,
-        "langgraph_auth_user_id": identity,
-        "langgraph_auth_permissions": [] if user is None else user.permissions,
-        "langgraph_request_id": request.request_id or new_id(),
-        "__request_start_time_ms__": int(now.timestamp() * 1000),
-        "__after_seconds__": request.after_seconds,
+    ids = {
         "run_id": run_id,
         "thread_id": thread.thread_id,
         "graph_id": assistant.graph_id,
         "assistant_id": assistant.assistant_id,
-        "user_id": identity,
-        **({} if request.cron_id is None else {"cron_id": request.cron_id}),
     }
     assistant_config = jsonio.loads(assistant.config)
     configurable = merging.run_configurable(
@@ -214,7 +221,7 @@ def _config_and_context(
             **request.checkpoint,
             **_without_auth(request.configurable),
         },
-        server,
+        _said_by_server(request, ids, now),
     )
     config = merging.run_config(assistant_config, request.config, configurable, metadata)
     return config, context

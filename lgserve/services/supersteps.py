@@ -14,7 +14,7 @@ from lgserve.core.errors import BadRequestError, LgserveError
 from lgserve.core.models import Thread
 from lgserve.services.commands import to_command
 from lgserve.services.state_view import interrupts_by_task
-from lgserve.services.thread_state import graph_id_of, thread_config
+from lgserve.services.thread_references import graph_id_of, thread_config
 
 if TYPE_CHECKING:
     from lgserve.core.principals import Principal

@@ -34,6 +34,12 @@ from lgserve.services.state_view import (
     updated_view,
 )
 from lgserve.services.thread_holds import ThreadHolds
+from lgserve.services.thread_references import (
+    auth_members,
+    graph_id_of,
+    stored_user,
+    thread_config,
+)
 
 if TYPE_CHECKING:
     from lgserve.core.ports import (
@@ -60,6 +66,15 @@ class StateUpdate:
     values: Any
     as_node: str | None
     checkpoint: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Standing:
+    """Where a thread stands, as its row says it."""
+
+    values: Json
+    interrupts: Json
+    has_next: bool
 
 
 def _open_store(identity: str) -> Scope:
@@ -175,21 +190,19 @@ class ThreadStateService:
         config["configurable"]["graph_id"] = graph_id  # goes into the checkpoint's metadata
         followed = self.streams.is_followed(thread_id)
 
-        async def work() -> tuple[Json, Json, Json, bool, Json | None]:
+        async def work() -> tuple[Json, _Standing, Json | None]:
             async with self._graph(thread, config, "threads.update", user) as graph:
                 values = as_updates(update.values)
                 new = await _user_errors(graph.aupdate_state(config, values, update.as_node))
                 snapshot = await graph.aget_state(thread_config(thread_id, {}))
                 return (
                     jsonio.dumps_wire(updated_view(new)),
-                    jsonio.dumps_wire(snapshot.values),
-                    jsonio.dumps_wire(interrupts_by_task(snapshot)),
-                    bool(snapshot.next),
+                    _standing(snapshot),
                     jsonio.dumps_wire(state_view(snapshot)) if followed else None,
                 )
 
-        reply, values, interrupts, has_next, state = await self.user_loop.run(work)
-        epoch = await self._settle(thread_id, values, interrupts, None, has_next=has_next)
+        reply, standing, state = await self.user_loop.run(work)
+        epoch = await self._settle(thread_id, standing, None)
         if state is not None:
             frame = _STATE_UPDATE % (state, thread_id.encode())
             self.streams.tell_thread(thread_id, epoch, "state_update", frame)
@@ -202,21 +215,16 @@ class ThreadStateService:
             return
         config = thread_config(thread_id, {})
 
-        async def work() -> tuple[Json, Json, bool]:
+        async def work() -> _Standing:
             async with self._graph(thread, config, "threads.read") as graph:
-                snapshot = await graph.aget_state(config)
-                return (
-                    jsonio.dumps_wire(snapshot.values),
-                    jsonio.dumps_wire(interrupts_by_task(snapshot)),
-                    bool(snapshot.next),
-                )
+                return _standing(await graph.aget_state(config))
 
         try:
-            values, interrupts, has_next = await self.user_loop.run(work)
+            standing = await self.user_loop.run(work)
         except Exception as exc:  # noqa: BLE001 - graphs are user code; the row stays as it was
             _log.warning("the state of thread %s cannot be read: %r", thread_id, exc)
             return
-        await self._settle(thread_id, values, interrupts, error, has_next=has_next)
+        await self._settle(thread_id, standing, error)
 
     async def values(
         self, thread: Thread, checkpoint_id: str | None = None, user: Principal | None = None
@@ -281,7 +289,7 @@ class ThreadStateService:
         """
         user = user or stored_user(stored)
         configurable = {**stored, **config["configurable"], "graph_id": graph_id}
-        merged = {"configurable": {**configurable, **_auth_members(user)}}
+        merged = {"configurable": {**configurable, **auth_members(user)}}
         scope = self.store_scope("" if user is None else user.identity)
         store = self.store.for_scope(scope) if scope else self.store
         async with self.graphs.open(
@@ -312,24 +320,16 @@ class ThreadStateService:
         ):
             _missing(named)
 
-    async def _settle(
-        self,
-        thread_id: str,
-        values: Json,
-        interrupts: Json,
-        error: Json | None,
-        *,
-        has_next: bool,
-    ) -> int:
+    async def _settle(self, thread_id: str, standing: _Standing, error: Json | None) -> int:
         """Record where the thread stands; return the place of that in its log."""
         now = to_iso(self.clock.now())
 
         def work(tx: Transaction) -> int:
             tx.threads.settle(
                 thread_id,
-                has_next=has_next,
-                values=values,
-                interrupts=interrupts,
+                has_next=standing.has_next,
+                values=standing.values,
+                interrupts=standing.interrupts,
                 error=error,
                 now=now,
             )
@@ -338,36 +338,12 @@ class ThreadStateService:
         return await self.storage.write(work)
 
 
-def stored_user(configurable: Mapping[str, Any]) -> Principal | None:
-    """Return the user that a run's config names; None if nobody was authenticated."""
-    found = configurable.get("langgraph_auth_user")
-    return Principal(found) if isinstance(found, dict) and found.get("identity") else None
-
-
-def _auth_members(user: Principal | None) -> dict[str, Any]:
-    if user is None:
-        return {}
-    return {
-        "langgraph_auth_user": user,
-        "langgraph_auth_user_id": user.identity,
-        "langgraph_auth_permissions": user.permissions,
-    }
-
-
-def graph_id_of(thread: Thread) -> str | None:
-    """Return the graph that last ran on a thread, or that its metadata names."""
-    found = jsonio.loads(thread.metadata).get("graph_id")
-    return found if isinstance(found, str) else None
-
-
-def thread_config(thread_id: str, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return LangGraph's reference to a thread's latest state, or to a checkpoint of it."""
-    reference = {
-        key: checkpoint[key]
-        for key in ("checkpoint_ns", "checkpoint_id", "checkpoint_map")
-        if checkpoint.get(key) is not None
-    }
-    return {"configurable": {"checkpoint_ns": "", **reference, "thread_id": thread_id}}
+def _standing(snapshot: Any) -> _Standing:
+    return _Standing(
+        values=jsonio.dumps_wire(snapshot.values),
+        interrupts=jsonio.dumps_wire(interrupts_by_task(snapshot)),
+        has_next=bool(snapshot.next),
+    )
 
 
 def _missing(checkpoint_id: str) -> NoReturn:

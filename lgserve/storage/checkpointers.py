@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lgserve.storage.checkpoints import SaverScope, SqliteSaver
+from lgserve.storage.checkpoints import SqliteSaver
+from lgserve.storage.saver_scope import SaverScope
 from lgserve.storage.sealed_saver import SealedSaver
 from lgserve.storage.serializer import SERIALIZER
 

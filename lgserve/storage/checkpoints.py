@@ -33,10 +33,9 @@ from lgserve.storage.checkpoint_encoding import (
     encode_writes,
     place_of,
 )
+from lgserve.storage.checkpoint_pages import CheckpointPages, query_of
 from lgserve.storage.checkpoint_reader import (
-    CheckpointQuery,
     CheckpointReader,
-    Page,
     checkpoint_config,
 )
 from lgserve.storage.checkpoint_removal import (
@@ -49,29 +48,14 @@ from lgserve.storage.checkpoint_rows import (
     Change,
     CheckpointRow,
     NewValue,
-    latest_checkpoint_id,
     store_changes,
 )
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.saver_scope import LastCheckpoint, SaverScope
 
-__all__ = [
-    "LastCheckpoint",
-    "SaverScope",
-    "SqliteSaver",
-    "channel_values",
-    "copy_checkpoints",
-    "delete_checkpoints_of_runs",
-    "delete_thread_checkpoints",
-    "latest_checkpoint_id",
-    "prune_checkpoints",
-]
-
 T = TypeVar("T")
 _Work = Callable[[sqlite3.Connection], T]
 
-#: Checkpoints read at a time when many are listed.
-_PAGE = 100
 _RANDOM_BITS = 40
 _LARGEST_COUNT = 2 ** (63 - _RANDOM_BITS) - 1
 
@@ -223,7 +207,7 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
     ) -> AsyncIterator[CheckpointTuple]:
         """List checkpoints, newest first, reading a page at a time."""
         await self._settled()
-        pages = _Pages(self.serde, _query(config, filter, before), limit)
+        pages = CheckpointPages(self.serde, query_of(config, filter, before), limit)
         while not pages.ended:
             for found in await self._db.read(pages.next):
                 yield found
@@ -238,7 +222,7 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
     ) -> Iterator[CheckpointTuple]:
         """As `alist`, for a caller in a thread."""
         self._settled_sync()
-        pages = _Pages(self.serde, _query(config, filter, before), limit)
+        pages = CheckpointPages(self.serde, query_of(config, filter, before), limit)
         while not pages.ended:
             yield from self._db.lookup_snapshot(pages.next)
 
@@ -335,29 +319,6 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         return count << _RANDOM_BITS | getrandbits(_RANDOM_BITS)
 
 
-class _Pages:
-    """Where a listing stands."""
-
-    def __init__(
-        self, serde: SerializerProtocol, query: CheckpointQuery, limit: int | None
-    ) -> None:
-        self._reader = CheckpointReader(serde)
-        self._query = query
-        self._left = limit
-        self._after: tuple[str, str, str] | None = None
-        self.ended = limit is not None and limit <= 0
-
-    def next(self, connection: sqlite3.Connection) -> Sequence[CheckpointTuple]:
-        """Read the next page."""
-        size = _PAGE if self._left is None else min(_PAGE, self._left)
-        page: Page = self._reader.page(connection, self._query, self._after, size)
-        if self._left is not None:
-            self._left -= len(page.tuples)
-        self._after = page.after
-        self.ended = page.after is None or self._left == 0
-        return page.tuples
-
-
 def _with_run_metadata(config: RunnableConfig, metadata: CheckpointMetadata) -> CheckpointMetadata:
     """Add what LangGraph leaves out of a run's metadata: nested members, and the thread."""
     left_out = {
@@ -366,41 +327,6 @@ def _with_run_metadata(config: RunnableConfig, metadata: CheckpointMetadata) -> 
         if name not in metadata and (name == "thread_id" or isinstance(value, dict | list))
     }
     return cast("CheckpointMetadata", {**left_out, **metadata})
-
-
-async def channel_values(
-    db: SqliteDatabase,
-    thread_id: str,
-    checkpoint_id: str | None = None,
-    *,
-    serde: SerializerProtocol | None = None,
-) -> dict[str, Any] | None:
-    """Return the values of a thread's root channels at a checkpoint, by default the newest.
-
-    None if there is no such checkpoint. Without a graph nothing is known of the schema: channels
-    that LangGraph keeps for itself are among them, and delta channels only where they are whole.
-    """
-    found = await SqliteSaver(db, serde=serde).aget_tuple(
-        {"configurable": {"thread_id": thread_id, "checkpoint_id": checkpoint_id}}
-    )
-    return None if found is None else found.checkpoint["channel_values"]
-
-
-def _query(
-    config: RunnableConfig | None,
-    metadata: dict[str, Any] | None,
-    before: RunnableConfig | None,
-) -> CheckpointQuery:
-    before_id = get_checkpoint_id(before) if before else None
-    if config is None:
-        return CheckpointQuery(before_id=before_id, metadata=metadata)
-    return CheckpointQuery(
-        thread_id=str(config["configurable"]["thread_id"]),
-        checkpoint_ns=config["configurable"].get("checkpoint_ns"),
-        checkpoint_id=get_checkpoint_id(config) or None,
-        before_id=before_id,
-        metadata=metadata,
-    )
 
 
 def _pruning(thread_ids: Sequence[str], strategy: str) -> _Work[None]:

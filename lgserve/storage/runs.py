@@ -1,7 +1,4 @@
-"""Runs, in SQL: the table is the queue.
-
-A run's end and its thread's status are always written by the same function, in one transaction.
-"""
+"""Runs, in SQL: the table is the queue."""
 
 from __future__ import annotations
 
@@ -13,14 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 from lgserve import jsonio
 from lgserve.core.clock import to_iso
 from lgserve.core.models import Json, Run, Scope, Settlement
-from lgserve.core.run_policy import may_retry, settled_status, thread_status
+from lgserve.core.run_policy import may_retry
 from lgserve.core.vocabulary import ACTIVE_RUN_STATUSES
-from lgserve.storage.checkpoints import delete_checkpoints_of_runs
 from lgserve.storage.filters import Where
+from lgserve.storage.run_endings import RunEndings, delete_run
 from lgserve.storage.run_rows import (
     COLUMNS,
     QUALIFIED,
-    left_state,
     of_thread,
     parameters_of,
     run_of,
@@ -32,7 +28,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from lgserve.core.ports import Clock, HearsOfEnds, Threads
+    from lgserve.core.ports import Clock, Threads
     from lgserve.core.vocabulary import CancelAction, RunStatus
 
 #: A run goes with its thread, in the moment in which that expires.
@@ -51,13 +47,13 @@ class SqliteRuns:
         threads: Threads,
         clock: Clock,
         lease: timedelta,
-        *told: HearsOfEnds,
+        endings: RunEndings,
     ) -> None:
         self._db = connection
         self._threads = threads
         self._clock = clock
         self._lease = lease
-        self._told = told
+        self._endings = endings
         self.seals = PLAIN
 
     def find(self, run_id: str, scope: Scope) -> Run | None:
@@ -242,7 +238,7 @@ class SqliteRuns:
             owner,
         )
         if run is not None and run.cancel_action is not None:
-            self._settle_cancelled(run)
+            self._endings.settle_cancelled(run)
             return
         self._db.execute(
             "UPDATE runs SET status = 'pending', owner = NULL, lease_expires_at = NULL,"
@@ -262,7 +258,7 @@ class SqliteRuns:
         run = replace(run, cancel_action=action, cancel_reason=reason)
         if run.status == "running":
             return run
-        return self._settle_cancelled(run)
+        return self._endings.settle_cancelled(run)
 
     def finish(self, run_id: str, owner: str, end: Settlement) -> Run | None:
         """Write how a run ended, and its thread with it."""
@@ -275,12 +271,11 @@ class SqliteRuns:
             return None
         if run.cancel_action == "rollback":
             end = replace(end, rollback=True)
-        return self._settle(run, end)
+        return self._endings.settle(run, end)
 
     def delete(self, run_id: str) -> None:
         """Remove a run that is not active, with its events and checkpoints."""
-        delete_checkpoints_of_runs(self._db, [run_id])
-        self._db.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+        delete_run(self._db, run_id)
 
     def counts(self) -> Mapping[str, int]:
         """Return how many runs are in each status."""
@@ -317,74 +312,17 @@ class SqliteRuns:
     def _take_back(self, run: Run, max_attempts: int) -> Run:
         """Settle what a dead owner left: as it was asked to end, pending again, or given up."""
         if run.cancel_action is not None:
-            return self._settle_cancelled(run)
+            return self._endings.settle_cancelled(run)
         if not may_retry(run.attempt, max_attempts):
             message = _LOST.format(attempts=run.attempt)
             error = jsonio.dumps({"error": "WorkerLostError", "message": message})
-            return self._settle(run, Settlement(status="error", error=error))
+            return self._endings.settle(run, Settlement(status="error", error=error))
         self._db.execute(
             "UPDATE runs SET status = 'pending', owner = NULL, lease_expires_at = NULL"
             " WHERE run_id = ?",
             (run.run_id,),
         )
         return replace(run, status="pending")
-
-    def _settle_cancelled(self, run: Run) -> Run:
-        """End a run that does not execute; its thread stands where it stood."""
-        rollback = run.cancel_action == "rollback"
-        return self._settle(run, Settlement(status="interrupted", rollback=rollback))
-
-    def _settle(self, run: Run, end: Settlement) -> Run:
-        """End a run, derive its thread's status, and have those told who are to be."""
-        for each in self._told:
-            each.run_ended(run, end)
-        if run.temporary:
-            self._threads.delete(run.thread_id)
-            return replace(run, status=end.status, error=end.error)
-        ended = self._end_row(run, end)
-        self._settle_thread(run, end)
-        return ended
-
-    def _end_row(self, run: Run, end: Settlement) -> Run:
-        now = self._now()
-        if end.rollback:
-            self.delete(run.run_id)
-            return replace(run, status=end.status, updated_at=now)
-        self._db.execute(
-            "UPDATE runs SET status = ?, error = ?, checkpoint_id = ?, updated_at = ?,"
-            " owner = NULL, lease_expires_at = NULL, user = NULL WHERE run_id = ?",
-            (
-                end.status,
-                self.seals.seal_json("run", "error", end.error),
-                end.checkpoint_id,
-                now,
-                run.run_id,
-            ),
-        )
-        return replace(
-            run,
-            status=end.status,
-            error=end.error,
-            checkpoint_id=end.checkpoint_id,
-            updated_at=now,
-        )
-
-    def _settle_thread(self, run: Run, end: Settlement) -> None:
-        row = self._db.execute(
-            "SELECT settled_status, EXISTS (SELECT 1 FROM runs WHERE thread_id = ?"
-            " AND status IN ('pending', 'running')) FROM threads WHERE thread_id = ?",
-            (run.thread_id, run.thread_id),
-        ).fetchone()
-        settled = settled_status(end, row[0])
-        shown = thread_status(settled, bool(row[1]))
-        now = self._now()
-        columns: dict[str, Any] = {"settled_status": settled, "status": shown, "updated_at": now}
-        if not (end.rollback or end.refused):
-            columns |= left_state(end, now, self.seals)
-        sets = ", ".join(f'"{name}" = ?' for name in columns)
-        self._db.execute(
-            f"UPDATE threads SET {sets} WHERE thread_id = ?", (*columns.values(), run.thread_id)
-        )
 
     def _now(self) -> str:
         return to_iso(self._clock.now())

@@ -15,7 +15,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 from lgserve.core.errors import StorageError
 from lgserve.storage.checkpoint_encoding import is_small
-from lgserve.storage.custom_checkpointers import Delegate
+from lgserve.storage.saver_delegate import Delegate
 from lgserve.storage.seals import SEALED
 from lgserve.storage.serializer import SERIALIZER
 

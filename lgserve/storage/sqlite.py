@@ -15,6 +15,7 @@ from lgserve.storage.assistants import SqliteAssistants
 from lgserve.storage.checkpoint_notes import CheckpointNote, noting
 from lgserve.storage.crons import SqliteCrons
 from lgserve.storage.database import SqliteDatabase
+from lgserve.storage.run_endings import RunEndings
 from lgserve.storage.run_events import SqliteRunEvents
 from lgserve.storage.run_requests import SqliteRunRequests
 from lgserve.storage.runs import SqliteRuns
@@ -47,7 +48,8 @@ class SqliteTransaction:
             connection, clock, self.threads, webhooks_retry_for, webhook_written
         )
         self.a2a = SqliteA2aTasks(connection, clock, self.threads, self.webhooks)
-        self.runs = SqliteRuns(connection, self.threads, clock, lease, self.webhooks, self.a2a)
+        self.endings = RunEndings(connection, self.threads, clock, self.webhooks, self.a2a)
+        self.runs = SqliteRuns(connection, self.threads, clock, lease, self.endings)
         self.events = SqliteRunEvents(connection)
         self.requests = SqliteRunRequests(connection, clock)
         self.crons = SqliteCrons(connection, clock)
@@ -121,6 +123,7 @@ class SqliteStorage:
                 self._webhooks_retry_for,
                 lambda: self.webhook_written(),
             )
+            known.endings.seals = self.seals
             known.runs.seals = known.threads.seals = known.events.seals = self.seals
             known.a2a.seals = known.requests.seals = self.seals
             known.threads.checkpoints_elsewhere = self.checkpoints_elsewhere is not None

@@ -10,10 +10,8 @@ import sqlite3
 from lgserve.core.models import Thread, ThreadTtl
 from lgserve.core.vocabulary import TtlStrategy
 
-#: Besides the strategies: what has this is being made.
-DRAFT = "draft"
-
 #: Of a row of `threads`, with the moment as parameter: whether the thread is there for anybody.
+#: Besides the strategies there is `draft`: what has it is being made.
 VISIBLE = (
     "(expires_at IS NULL OR (ttl_strategy <> 'draft'"
     " AND (ttl_strategy <> 'delete' OR expires_at > ? OR status = 'busy')))"

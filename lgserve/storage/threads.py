@@ -224,19 +224,6 @@ class SqliteThreads:
         delete_thread_checkpoints(self._db, thread_id)
         self._db.execute("DELETE FROM threads WHERE thread_id = ?", (thread_id,))
 
-    def delete_by_metadata(self, metadata: Mapping[str, Any], scope: Scope) -> list[str]:
-        """Remove all matching threads."""
-        clause = _where(ThreadFilter(), metadata, scope)
-        ids = [
-            row[0]
-            for row in self._db.execute(
-                f"SELECT thread_id FROM threads{clause.sql}", clause.parameters
-            ).fetchall()
-        ]
-        for thread_id in ids:
-            self.delete(thread_id)
-        return ids
-
     def search(self, where: ThreadFilter, page: Page, scope: Scope) -> list[Thread]:
         """Return a page of matching threads."""
         if page.sort_by not in _ORDER:

@@ -35,7 +35,7 @@ TOO_LONG = {"error": "TimeoutError", "message": "The run exceeded its time limit
 def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Raw HTTP to a server of graphs that misbehave; runs may take a second there."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lgserve.engine.worker._STOP_SECONDS", 0.2)
+        patch.setattr("lgserve.engine.run_carrier._STOP_SECONDS", 0.2)
         with (
             served(tmp_path_factory.mktemp("edges"), "edges") as url,
             httpx.Client(base_url=url, timeout=30) as client,

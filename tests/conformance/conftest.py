@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from lgserve.core.ports import Storage
-from tests.conformance.rows import ManualClock
+from tests.clocks import ManualClock
 from tests.conformance.storages import STORAGES, OpenTables, Tables
 
 

@@ -1,39 +1,19 @@
-"""Values that the conformance tests store, and a clock that moves only when told to."""
+"""Values that the conformance tests store."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from lgserve import jsonio
-from lgserve.core.clock import to_iso
 from lgserve.core.ids import new_id
 from lgserve.core.models import EMPTY_OBJECT, Assistant, Run, StreamEvent, Thread
 from lgserve.services.threads import new_thread
 
 #: How long a claim holds without a heartbeat.
 LEASE = timedelta(seconds=30)
-
-
-class ManualClock:
-    """Time that moves only when told to."""
-
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def advance(self, by: timedelta = timedelta(milliseconds=1)) -> str:
-        """Move, and return the moment as rows hold it."""
-        self.moment += by
-        return self.iso
-
-    @property
-    def iso(self) -> str:
-        return to_iso(self.moment)
 
 
 def thread_at(moment: str, metadata: Mapping[str, Any] | None = None, **members: Any) -> Thread:

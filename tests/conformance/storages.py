@@ -14,10 +14,12 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, empty_checkpoint
 from lgserve.core.models import EVERYTHING, Run, Settlement, StreamEvent, Thread
 from lgserve.core.ports import Runs, Storage, Transaction
 from lgserve.core.vocabulary import CancelAction
-from lgserve.storage.checkpoints import SaverScope, SqliteSaver
+from lgserve.storage.checkpoints import SqliteSaver
 from lgserve.storage.database import SqliteDatabase
+from lgserve.storage.saver_scope import SaverScope
 from lgserve.storage.sqlite import SqliteStorage
-from tests.conformance.rows import LEASE, ManualClock, events, run_on, thread_at
+from tests.clocks import ManualClock
+from tests.conformance.rows import LEASE, events, run_on, thread_at
 
 T = TypeVar("T")
 

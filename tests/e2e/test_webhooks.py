@@ -22,12 +22,25 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
         found.kill()
 
 
-def created(server: ServerProcess, url: str, count: int = 1, path: str = "/runs") -> list[str]:
+def created(server: ServerProcess, url: str, count: int = 1) -> list[str]:
     body = {"assistant_id": "echo", "input": {"text": "x"}, "webhook": url}
     with httpx.Client(base_url=server.url, timeout=30) as http:
         answer = http.post("/runs/batch", json=[body] * count)
         assert answer.status_code == 200, answer.text
         return [run["run_id"] for run in answer.json()]
+
+
+def begin_slow_run(server: ServerProcess, url: str, seconds: int) -> str:
+    """Create a run and return its id once it executes."""
+    body = {
+        "assistant_id": "slow",
+        "input": {"seconds": seconds, "ticks": 10 * seconds},
+        "webhook": url,
+    }
+    with httpx.Client(base_url=server.url, timeout=30) as http:
+        run_id: str = http.post("/runs", json=body).json()["run_id"]
+        eventually(lambda: http.get(f"/runs/{run_id}").json()["status"] == "running")
+        return run_id
 
 
 def test_a_kill_between_the_end_and_the_delivery_loses_nothing(server: ServerProcess) -> None:
@@ -76,14 +89,7 @@ def test_a_kill_during_the_delivery_repeats_it_with_the_same_id(server: ServerPr
 def test_a_run_that_is_given_up_after_a_kill_is_told(server: ServerProcess) -> None:
     server.environment["LGSERVE_MAX_ATTEMPTS"] = "1"
     with receiver() as hook:
-        body = {
-            "assistant_id": "slow",
-            "input": {"seconds": 30, "ticks": 300},
-            "webhook": hook.url,
-        }
-        with httpx.Client(base_url=server.url, timeout=30) as http:
-            run_id = http.post("/runs", json=body).json()["run_id"]
-            eventually(lambda: http.get(f"/runs/{run_id}").json()["status"] == "running")
+        run_id = begin_slow_run(server, hook.url, seconds=30)
         server.kill()
         server.start()
         told = hook.wait_for(1)[0].json
@@ -93,14 +99,7 @@ def test_a_run_that_is_given_up_after_a_kill_is_told(server: ServerProcess) -> N
 
 def test_a_run_that_the_kill_interrupted_tells_its_end_once(server: ServerProcess) -> None:
     with receiver() as hook:
-        body = {
-            "assistant_id": "slow",
-            "input": {"seconds": 2, "ticks": 20},
-            "webhook": hook.url,
-        }
-        with httpx.Client(base_url=server.url, timeout=30) as http:
-            run_id = http.post("/runs", json=body).json()["run_id"]
-            eventually(lambda: http.get(f"/runs/{run_id}").json()["status"] == "running")
+        begin_slow_run(server, hook.url, seconds=2)
         server.kill()
         assert hook.received == []
         server.start()

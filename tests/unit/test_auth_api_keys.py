@@ -15,25 +15,18 @@ from lgserve.core.errors import UnauthorizedError
 from lgserve.core.principals import ApiKey, IncomingRequest
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.sqlite import SqliteStorage
+from tests.clocks import ManualClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.moment = NOW
-
-    def now(self) -> datetime:
-        return self.moment
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def storage(tmp_path: Path, clock: Clock) -> AsyncIterator[SqliteStorage]:
+async def storage(tmp_path: Path, clock: ManualClock) -> AsyncIterator[SqliteStorage]:
     database = SqliteDatabase(tmp_path)
     database.open()
     yield SqliteStorage(database, clock, timedelta(seconds=30))
@@ -60,7 +53,7 @@ def test_a_key_is_kept_as_its_hash_only() -> None:
 
 
 async def test_a_key_opens_for_its_owner_until_it_is_revoked(
-    storage: SqliteStorage, clock: Clock
+    storage: SqliteStorage, clock: ManualClock
 ) -> None:
     stored, text = new_key("alice", None, NOW, None)
     await keep(storage, stored)
@@ -76,7 +69,9 @@ async def test_a_key_opens_for_its_owner_until_it_is_revoked(
         await authenticator.authenticate(request(x_api_key=text))
 
 
-async def test_a_key_opens_nothing_after_its_time(storage: SqliteStorage, clock: Clock) -> None:
+async def test_a_key_opens_nothing_after_its_time(
+    storage: SqliteStorage, clock: ManualClock
+) -> None:
     stored, text = new_key("alice", None, NOW, NOW + timedelta(days=1))
     await keep(storage, stored)
     authenticator = ApiKeyAuthenticator(storage, clock, {})
@@ -89,7 +84,7 @@ async def test_a_key_opens_nothing_after_its_time(storage: SqliteStorage, clock:
 
 
 async def test_the_id_of_a_key_does_not_open_anything_alone(
-    storage: SqliteStorage, clock: Clock
+    storage: SqliteStorage, clock: ManualClock
 ) -> None:
     stored, text = new_key("alice", None, NOW, None)
     other, _ = new_key("bob", None, NOW, None)
@@ -115,7 +110,7 @@ async def test_the_id_of_a_key_does_not_open_anything_alone(
             await authenticator.authenticate(request(x_api_key=wrong))
 
 
-async def test_keys_of_the_config_open_too(storage: SqliteStorage, clock: Clock) -> None:
+async def test_keys_of_the_config_open_too(storage: SqliteStorage, clock: ManualClock) -> None:
     authenticator = ApiKeyAuthenticator(storage, clock, {"alice": "a", "bob": "b"})
 
     assert (await authenticator.authenticate(request(x_api_key="b"))).identity == "bob"

@@ -13,7 +13,8 @@ from lgserve.core.models import Json, Run, Settlement
 from lgserve.core.principals import Principal
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.sqlite import SqliteStorage, SqliteTransaction
-from tests.conformance.rows import LEASE, ManualClock, run_on, thread_at
+from tests.clocks import ManualClock
+from tests.conformance.rows import LEASE, run_on, thread_at
 from tests.conformance.storages import STORAGES, Tables, on_tables
 
 USER = Json(b'{"identity":"alice","token":"secret"}')

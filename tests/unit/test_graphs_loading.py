@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from lgserve.core.errors import GraphLoadError, GraphNotFoundError
 from lgserve.graphs.loader import GraphSource, prepend_to_sys_path
-from lgserve.graphs.registry import GraphRegistry, LoadReport
+from lgserve.graphs.registry import GraphRegistry
 from lgserve.graphs.tracebacks import UserFrame
 
 BUILD = """
@@ -40,7 +40,6 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.registry = GraphRegistry()
-        self.reports: list[LoadReport] = []
 
     def write(self, path: str, text: str = "") -> None:
         file = self.root / path
@@ -51,7 +50,7 @@ class Project:
         """Load each path under its own text as the graph id."""
         sources = [GraphSource(graph_id=path, path=path) for path in paths]
         folders = [self.root] if import_paths is None else import_paths
-        self.registry.load(sources, self.root, folders, self.reports.append)
+        self.registry.load(sources, self.root, folders)
         return self.registry
 
     def load_broken(self, path: str) -> Any:
@@ -169,7 +168,7 @@ def test_two_entries_of_one_file_import_it_once(project: Project) -> None:
     project.write("twice.py", GRAPH + "\nother = builder()\nprint('imported')\n")
     registry = project.load("./twice.py:graph", "./twice.py:other", "twice:graph")
     assert registry.errors() == {}
-    assert [report.kind for report in project.reports] == ["graph", "graph", "graph"]
+    assert [report.kind for report in project.registry.reports()] == ["graph", "graph", "graph"]
 
 
 def test_a_broken_file_is_run_once_for_all_its_entries(
@@ -246,7 +245,7 @@ async def test_one_broken_graph_does_not_stop_the_others(project: Project) -> No
     registry = project.load("./bad.py:graph", "./good.py:graph")
     assert registry.ids() == ("./bad.py:graph", "./good.py:graph")
     assert list(registry.errors()) == ["./bad.py:graph"]
-    assert [report.kind for report in project.reports] == ["broken", "graph"]
+    assert [report.kind for report in project.registry.reports()] == ["broken", "graph"]
     assert await project.run("./good.py:graph") == "good"
     with pytest.raises(GraphLoadError) as raised:
         open_graph(registry, "./bad.py:graph")
@@ -259,7 +258,7 @@ async def test_one_broken_graph_does_not_stop_the_others(project: Project) -> No
 def test_an_unknown_graph_is_refused_with_the_known_ones(project: Project) -> None:
     project.write("main.py", GRAPH)
     registry = project.load("./main.py:graph")
-    for ask in (registry.description, registry.load_seconds, registry.is_static):
+    for ask in (registry.description, registry.is_static):
         with pytest.raises(GraphNotFoundError) as raised:
             ask("nope")
         assert raised.value.message == (
@@ -291,7 +290,7 @@ def test_the_report_tells_what_was_found(project: Project) -> None:
     ]
     assert registry.description("plain") == "what it does"
     assert registry.description("own") is None
-    assert registry.load_seconds("plain") > 0
+    assert all(report.seconds > 0 for report in registry.reports())
     assert registry.is_static("own")
     assert not registry.is_static("made")
 

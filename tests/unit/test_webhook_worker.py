@@ -19,28 +19,19 @@ from lgserve.engine.webhook_sending import SendOptions, WebhookSender
 from lgserve.engine.webhooks import DeliveryOptions, WebhookWorker
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.sqlite import SqliteStorage
+from tests.clocks import ManualClock
 from tests.receivers import Receiver, receiver
 
 LOOSE = WebhookPolicy(allow_loopback=True)
 
 
-class StandingClock:
-    """Stands still until it is told to go on."""
-
-    def __init__(self) -> None:
-        self.moment = datetime(2030, 1, 1, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.moment
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(datetime(2030, 1, 1, tzinfo=UTC))
 
 
 @pytest.fixture
-def clock() -> StandingClock:
-    return StandingClock()
-
-
-@pytest.fixture
-async def storage(tmp_path: Path, clock: StandingClock) -> AsyncIterator[SqliteStorage]:
+async def storage(tmp_path: Path, clock: ManualClock) -> AsyncIterator[SqliteStorage]:
     database = SqliteDatabase(tmp_path)
     database.open()
     yield SqliteStorage(database, clock, timedelta(seconds=30))
@@ -60,7 +51,7 @@ def message(url: str, **more: Any) -> WebhookMessage:
     )
 
 
-def worker_of(storage: SqliteStorage, clock: StandingClock, **options: Any) -> WebhookWorker:
+def worker_of(storage: SqliteStorage, clock: ManualClock, **options: Any) -> WebhookWorker:
     worker = WebhookWorker(
         storage=storage,
         sender=WebhookSender(SendOptions(policy=LOOSE), clock),
@@ -99,7 +90,7 @@ def hook() -> Any:
 
 
 async def test_it_arrives_once_the_receiver_recovers_from_an_hour_of_503(
-    storage: SqliteStorage, clock: StandingClock, hook: Receiver
+    storage: SqliteStorage, clock: ManualClock, hook: Receiver
 ) -> None:
     hook.statuses = [503]
     sent = message(hook.url)
@@ -127,7 +118,7 @@ async def test_it_arrives_once_the_receiver_recovers_from_an_hour_of_503(
 
 
 async def test_it_is_given_up_after_a_day_and_can_be_asked_for_again(
-    storage: SqliteStorage, clock: StandingClock, hook: Receiver
+    storage: SqliteStorage, clock: ManualClock, hook: Receiver
 ) -> None:
     hook.statuses = [500]
     sent = message(hook.url)
@@ -149,7 +140,7 @@ async def test_it_is_given_up_after_a_day_and_can_be_asked_for_again(
 
 
 async def test_what_a_dead_process_had_claimed_is_sent_by_the_next(
-    storage: SqliteStorage, clock: StandingClock, hook: Receiver
+    storage: SqliteStorage, clock: ManualClock, hook: Receiver
 ) -> None:
     sent = message(hook.url)
     await storage.write(lambda tx: tx.webhooks.add(sent))
@@ -166,7 +157,7 @@ async def test_what_a_dead_process_had_claimed_is_sent_by_the_next(
 
 
 async def test_a_claim_whose_lease_is_over_is_due_again_and_its_owner_notes_nothing_more(
-    storage: SqliteStorage, clock: StandingClock
+    storage: SqliteStorage, clock: ManualClock
 ) -> None:
     sent = message("http://a")
     await storage.write(lambda tx: tx.webhooks.add(sent))
@@ -179,7 +170,7 @@ async def test_a_claim_whose_lease_is_over_is_due_again_and_its_owner_notes_noth
     assert await storage.write(lambda tx: tx.webhooks.claim("slow", 9, 9, {}, lease)) == []
 
 
-async def test_origins_take_turns(storage: SqliteStorage, clock: StandingClock) -> None:
+async def test_origins_take_turns(storage: SqliteStorage, clock: ManualClock) -> None:
     def fill(tx: Any) -> None:
         for _ in range(50):
             tx.webhooks.add(message("http://dead"))
@@ -199,7 +190,7 @@ async def test_origins_take_turns(storage: SqliteStorage, clock: StandingClock) 
 
 
 async def test_a_stop_gives_back_what_is_under_way(
-    storage: SqliteStorage, clock: StandingClock, hook: Receiver
+    storage: SqliteStorage, clock: ManualClock, hook: Receiver
 ) -> None:
     import threading
 
@@ -217,7 +208,7 @@ async def test_a_stop_gives_back_what_is_under_way(
 
 
 async def test_messages_of_other_kinds_are_sent_as_they_are_with_headers_of_their_own(
-    storage: SqliteStorage, clock: StandingClock, hook: Receiver
+    storage: SqliteStorage, clock: ManualClock, hook: Receiver
 ) -> None:
     sent = message(hook.url, kind="push", headers={"X-Token": "t"})
     worker = worker_of(storage, clock)
@@ -229,7 +220,7 @@ async def test_messages_of_other_kinds_are_sent_as_they_are_with_headers_of_thei
 
 
 async def test_the_log_is_swept_of_what_ended_long_ago(
-    storage: SqliteStorage, clock: StandingClock, hook: Receiver
+    storage: SqliteStorage, clock: ManualClock, hook: Receiver
 ) -> None:
     old, waiting = message(hook.url), message("http://127.0.0.1:9")
     worker = worker_of(storage, clock)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
@@ -408,35 +408,41 @@ async def test_a_slow_reader_costs_bounded_memory_and_is_cut_off(
     tables: Tables, streams: RunStreams
 ) -> None:
     thread = await tables.thread()
-    tracemalloc.start()
-    try:
+    with measured_memory():
         async with following(streams, thread) as slow:
-            for _ in range(20):
-                run, log = await begin(tables, streams, thread, resumable=False)
-                for n in range(4):
-                    log.append("custom", frame(n, MEGABYTE))
-                await end(tables, streams, run)
+            await large_runs(tables, streams, thread, 20, resumable=False)
             assert tracemalloc.get_traced_memory()[0] < 48 * MEGABYTE
             with pytest.raises(StorageError, match="too slow"):
                 await read_all(slow)
-    finally:
-        tracemalloc.stop()
 
 
 async def test_a_slow_reader_of_resumable_runs_reads_them_from_the_database(
     tables: Tables, streams: RunStreams
 ) -> None:
     thread = await tables.thread()
-    tracemalloc.start()
-    try:
+    with measured_memory():
         async with following(streams, thread) as slow:
-            for _ in range(12):
-                run, log = await begin(tables, streams, thread, resumable=True)
-                for n in range(4):
-                    log.append("custom", frame(n, MEGABYTE))
-                await end(tables, streams, run)
+            await large_runs(tables, streams, thread, 12, resumable=True)
             assert tracemalloc.get_traced_memory()[0] < 24 * MEGABYTE
             items = await read_ends(slow, 12)
+    assert sum(item.kind == "event" for item in items) == 48
+
+
+@contextmanager
+def measured_memory() -> Iterator[None]:
+    tracemalloc.start()
+    try:
+        yield
     finally:
         tracemalloc.stop()
-    assert sum(item.kind == "event" for item in items) == 48
+
+
+async def large_runs(
+    tables: Tables, streams: RunStreams, thread_id: str, runs: int, *, resumable: bool
+) -> None:
+    """Carry out runs of four megabytes each."""
+    for _ in range(runs):
+        run, log = await begin(tables, streams, thread_id, resumable=resumable)
+        for n in range(4):
+            log.append("custom", frame(n, MEGABYTE))
+        await end(tables, streams, run)

@@ -9,8 +9,9 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.store.base import BaseStore
 
 from lgserve.core.ports import Clock
-from lgserve.storage.checkpoints import SaverScope, SqliteSaver
+from lgserve.storage.checkpoints import SqliteSaver
 from lgserve.storage.database import SqliteDatabase
+from lgserve.storage.saver_scope import SaverScope
 from lgserve.storage.store_items import SqliteStore
 
 

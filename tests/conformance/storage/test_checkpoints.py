@@ -26,8 +26,9 @@ from langgraph.graph.message import add_messages
 from langgraph.types import Command, Send, StateSnapshot, interrupt
 from pydantic import BaseModel
 
-from lgserve.storage.checkpoints import SaverScope, SqliteSaver, channel_values
+from lgserve.storage.checkpoints import SqliteSaver
 from lgserve.storage.database import SqliteDatabase
+from lgserve.storage.saver_scope import SaverScope
 from tests.conformance.storage.backends import Backend, Backends
 
 Saver = BaseCheckpointSaver[Any]
@@ -761,9 +762,17 @@ async def test_values_are_read_without_a_graph(database: SqliteDatabase) -> None
     first = await put(saver, config, {"items": ["a" * 2000]})
     await put(saver, config, {"n": 2}, first)
     first_id = first["configurable"]["checkpoint_id"]
-    assert await channel_values(database, thread_id(config)) == {"items": ["a" * 2000], "n": 2}
-    assert await channel_values(database, thread_id(config), first_id) == {"items": ["a" * 2000]}
-    assert await channel_values(database, "none") is None
+
+    async def values(thread_id: str, checkpoint_id: str | None = None) -> Any:
+        place: RunnableConfig = {
+            "configurable": {"thread_id": thread_id, "checkpoint_id": checkpoint_id}
+        }
+        found = await SqliteSaver(database).aget_tuple(place)
+        return found and found.checkpoint["channel_values"]
+
+    assert await values(thread_id(config)) == {"items": ["a" * 2000], "n": 2}
+    assert await values(thread_id(config), first_id) == {"items": ["a" * 2000]}
+    assert await values("none") is None
 
 
 async def test_a_checkpoint_survives_a_new_start(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from lgserve import jsonio
-from lgserve.core.models import EMPTY_OBJECT, EVERYTHING, Settlement, ThreadFilter
+from lgserve.core.models import EMPTY_OBJECT, EVERYTHING, Page, Settlement, ThreadFilter
 from lgserve.core.ports import Storage, Transaction
 from tests.conformance.rows import assistant_at, events, run_on, thread_at
 from tests.conformance.storages import Tables, pause
@@ -32,7 +32,9 @@ def add_thread_and_raise(thread_id: str, error: Exception) -> Callable[[Transact
 
 
 async def thread_ids(storage: Storage) -> set[str]:
-    return set(await storage.write(lambda tx: tx.threads.delete_by_metadata({}, EVERYTHING)))
+    page = Page(limit=1000, sort_by="created_at")
+    found = await storage.write(lambda tx: tx.threads.search(ThreadFilter(), page, EVERYTHING))
+    return {thread.thread_id for thread in found}
 
 
 class Gate:

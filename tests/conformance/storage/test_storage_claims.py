@@ -9,7 +9,8 @@ import pytest
 from lgserve.core.clock import to_iso
 from lgserve.core.models import Json, Run
 from lgserve.core.vocabulary import RunStatus
-from tests.conformance.rows import ManualClock, run_on
+from tests.clocks import ManualClock
+from tests.conformance.rows import run_on
 from tests.conformance.storages import Tables
 
 MICROSECOND = timedelta(microseconds=1)

@@ -208,24 +208,6 @@ async def test_deleting_a_thread_that_does_not_exist_does_nothing(tables: Tables
     assert await tables.count_rows() == before
 
 
-async def test_threads_are_deleted_by_what_their_metadata_contains(tables: Tables) -> None:
-    before = await tables.count_rows()
-    anns = [await full_thread(tables, user="ann", n={"d": n}) for n in (1, 1, 2)]
-    bobs = await full_thread(tables, user="bob", n={"d": 1})
-
-    async def delete(metadata: dict[str, Any], **scope: Any) -> set[str]:
-        return set(
-            await tables.storage.write(lambda tx: tx.threads.delete_by_metadata(metadata, scope))
-        )
-
-    assert await delete({"n": {"d": 9}}) == set()
-    assert await delete({"n": {"d": 1}}, user="ann") == set(anns[:2])
-    assert await delete({"user": "ann"}) == {anns[2]}
-    assert await delete({}, user="ann") == set()
-    assert await delete({}) == {bobs}
-    assert await tables.count_rows() == before
-
-
 async def test_a_scope_of_nothing_sees_everything(tables: Tables) -> None:
     thread_id = await tables.thread(metadata=Json(b'{"owner":"ann"}'))
 

@@ -25,21 +25,8 @@ from langgraph.store.memory import InMemoryStore
 from lgserve.core.errors import BadRequestError
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.store_items import SqliteStore
+from tests.clocks import ManualClock
 from tests.conformance.storage.backends import Backend
-
-
-class ManualClock:
-    """Time that moves only when told to."""
-
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def advance(self, **amount: float) -> datetime:
-        self.moment += timedelta(**amount)
-        return self.moment
 
 
 @pytest.fixture
@@ -78,7 +65,8 @@ async def test_an_overwritten_item_keeps_its_creation_time(
 ) -> None:
     created = clock.now()
     await store.aput(("a",), "k", {"n": 1})
-    updated = clock.advance(seconds=5)
+    clock.advance(timedelta(seconds=5))
+    updated = clock.now()
     await store.aput(("a",), "k", {"n": 2})
     item = await store.aget(("a",), "k")
     assert item is not None
@@ -206,8 +194,8 @@ async def test_a_search_gives_the_last_updated_first_and_pages_do_not_overlap(
 ) -> None:
     for n in range(25):
         await store.aput(("a", str(n % 3)), str(n), {"n": n, "even": n % 2 == 0})
-        clock.advance(seconds=n % 2)
-    clock.advance(seconds=1)
+        clock.advance(timedelta(seconds=n % 2))
+    clock.advance(timedelta(seconds=1))
     await store.aput(("a", "0"), "3", {"n": 3, "even": False})
     expected = ["3", *(str(n) for n in range(24, -1, -1) if n != 3)]
     pages = [await store.asearch(("a",), limit=10, offset=start) for start in (0, 10, 20, 30)]
@@ -325,13 +313,13 @@ async def test_an_expired_item_is_not_seen_before_or_after_the_sweep(
     await store.aput(("b",), "negative", {"n": 3}, ttl=-5)
     await store.aput(("b",), "ever", {"n": 4})
     await store.aput(("b",), "endless", {"n": 5}, ttl=1e300)
-    clock.advance(minutes=1)
+    clock.advance(timedelta(minutes=1))
     assert await store.aget(("a",), "short") is None
     assert await store.aget(("b",), "negative") is None
     assert sorted(keys(await store.asearch(()))) == ["endless", "ever", "long"]
     assert await store.sweep() == 2
     assert await store.sweep() == 0
-    clock.advance(minutes=61)
+    clock.advance(timedelta(minutes=61))
     assert await store.alist_namespaces() == [("b",)]
     assert sorted(keys(await store.asearch(()))) == ["endless", "ever"]
 
@@ -348,11 +336,11 @@ async def test_reading_an_item_lets_it_live_on_unless_told_otherwise(
     store: BaseStore, clock: ManualClock, read: Callable[..., Any]
 ) -> None:
     await store.aput(("a",), "k", {"n": 1}, ttl=10)
-    clock.advance(minutes=9)
+    clock.advance(timedelta(minutes=9))
     assert await read(store)
-    clock.advance(minutes=9)
+    clock.advance(timedelta(minutes=9))
     assert await read(store, refresh_ttl=False)
-    clock.advance(minutes=1)
+    clock.advance(timedelta(minutes=1))
     assert not await read(store)
 
 
@@ -360,9 +348,9 @@ async def test_reading_in_a_batch_that_writes_lets_items_live_on_too(
     store: BaseStore, clock: ManualClock
 ) -> None:
     await store.aput(("a",), "k", {"n": 1}, ttl=10)
-    clock.advance(minutes=9)
+    clock.advance(timedelta(minutes=9))
     await store.abatch([GetOp(("a",), "k"), PutOp(("a",), "other", {})])
-    clock.advance(minutes=9)
+    clock.advance(timedelta(minutes=9))
     assert await store.aget(("a",), "k") is not None
 
 
@@ -371,14 +359,15 @@ async def test_an_item_put_again_has_the_life_of_the_new_one(
 ) -> None:
     created = clock.now()
     await store.aput(("a",), "k", {"n": 1}, ttl=10)
-    clock.advance(minutes=5)
+    clock.advance(timedelta(minutes=5))
     await store.aput(("a",), "k", {"n": 2})
-    clock.advance(minutes=50)
+    clock.advance(timedelta(minutes=50))
     item = await store.aget(("a",), "k")
     assert item is not None
     assert (item.value, item.created_at) == ({"n": 2}, created)
     await store.aput(("a",), "k", {"n": 3}, ttl=1)
-    reborn = clock.advance(minutes=2)
+    clock.advance(timedelta(minutes=2))
+    reborn = clock.now()
     await store.aput(("a",), "k", {"n": 4})
     item = await store.aget(("a",), "k")
     assert item is not None
@@ -391,9 +380,9 @@ async def test_the_store_has_a_default_time_to_live(tmp_path: Any) -> None:
     database.open()
     store = SqliteStore(database, ttl={"default_ttl": 10, "refresh_on_read": False}, clock=clock)
     await store.aput(("a",), "k", {})
-    clock.advance(minutes=6)
+    clock.advance(timedelta(minutes=6))
     assert await store.aget(("a",), "k") is not None
-    clock.advance(minutes=6)
+    clock.advance(timedelta(minutes=6))
     assert await store.aget(("a",), "k") is None
     database.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -22,19 +22,10 @@ from lgserve.core.items import (
 from lgserve.core.models import EVERYTHING, Scope
 from lgserve.storage.database import SqliteDatabase
 from lgserve.storage.store_items import SqliteStore
+from tests.clocks import ManualClock
 
 ANN: Scope = {"owner": "ann"}
 BOB: Scope = {"owner": "bob"}
-
-
-class ManualClock:
-    """Time that moves only when told to."""
-
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.moment
 
 
 @pytest.fixture

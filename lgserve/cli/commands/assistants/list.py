@@ -11,10 +11,10 @@ from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import search_assistants
 from lgserve.cli.options import command, parse_pairs
 from lgserve.cli.output import Column, Noun
-from lgserve.cli.shared_options import Everything, Limit, Metadata, Offset
+from lgserve.cli.paging import how_many
+from lgserve.cli.shared_options import Everything, Limit, Metadata, Offset, Order
 
 Sort = Literal["created_at", "updated_at", "name", "graph_id", "assistant_id"]
-Order = Literal["asc", "desc"]
 
 ASSISTANTS = Noun(
     id_field="assistant_id",
@@ -42,7 +42,7 @@ def list_assistants(
     name: Annotated[str | None, typer.Option("--name", help="Only with this in the name.")] = None,
     metadata: Metadata = None,
     sort: Annotated[Sort, typer.Option("--sort", help="What to sort by.")] = "created_at",
-    order: Annotated[Order, typer.Option("--order", help="Which end comes first.")] = "desc",
+    order: Order = "desc",
     limit: Limit = 20,
     offset: Offset = 0,
     everything: Everything = False,
@@ -60,5 +60,4 @@ def list_assistants(
     session.out.rows(ASSISTANTS, rows)
     if session.out.format == "table":
         total = session.client.query("/assistants/count", question)
-        more = f" · next: --offset {offset + len(rows)}" if offset + len(rows) < total else ""
-        session.out.note(f"{len(rows)} of {total}{more if rows else ''}")
+        session.out.note(how_many(len(rows), total, offset))

@@ -13,6 +13,7 @@ from lgserve.cli.context import Session, open_session
 from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import find_thread_id
 from lgserve.cli.options import command
+from lgserve.cli.shared_options import Metadata, Multitask, RunConfig, RunContext, RunInput
 
 app = new_app("create", "Make a cron.")
 
@@ -26,16 +27,16 @@ def create_cron(
     schedule: Annotated[
         str, typer.Option("--schedule", "-s", help="'minute hour day month weekday [second]'.")
     ],
-    given_input: fields.Input = None,
+    given_input: RunInput = None,
     timezone: fields.Timezone = None,
     end_time: fields.EndTime = None,
     thread: Annotated[
         str | None, typer.Option("--thread", "-t", help="On this thread; without it, on new ones.")
     ] = None,
-    metadata: fields.Metadata = None,
-    config: fields.Config = None,
-    context: fields.Context = None,
-    multitask: fields.MultitaskOption = None,
+    metadata: Metadata = None,
+    config: RunConfig = None,
+    context: RunContext = None,
+    multitask: Multitask = None,
     on_run_completed: fields.Completed = None,
     webhook: fields.Webhook = None,
     paused: Annotated[bool, typer.Option("--paused", help="Do not fire until resumed.")] = False,

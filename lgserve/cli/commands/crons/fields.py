@@ -10,36 +10,19 @@ from lgserve.cli.arguments import read_json
 from lgserve.cli.errors import usage_error
 from lgserve.cli.options import parse_pairs
 
-Multitask: TypeAlias = Literal["reject", "enqueue", "interrupt", "rollback"]
 Timezone: TypeAlias = Annotated[
     str | None, typer.Option("--timezone", help="Of the schedule: Europe/Paris. [UTC]")
 ]
 EndTime: TypeAlias = Annotated[
     str | None, typer.Option("--end-time", help="Fire no more after it: 2027-01-31T18:00:00Z.")
 ]
-Input: TypeAlias = Annotated[
-    str | None, typer.Option("--input", "-i", help="The input: JSON, @file, or -.")
-]
 Pairs: TypeAlias = list[str] | None
-Metadata: TypeAlias = Annotated[
-    Pairs, typer.Option("--metadata", help="key=text or key:=json. Repeatable.")
-]
-Config: TypeAlias = Annotated[
-    Pairs,
-    typer.Option("--config", help="Of config.configurable: key=text or key:=json. Repeatable."),
-]
-Context: TypeAlias = Annotated[
-    Pairs, typer.Option("--context", help="key=text or key:=json. Repeatable.")
-]
 Webhook: TypeAlias = Annotated[
     str | None, typer.Option("--webhook", help="An address that is told how each run ended.")
 ]
 Completed: TypeAlias = Annotated[
     Literal["delete", "keep"] | None,
     typer.Option("--on-run-completed", help="Without a thread: what becomes of a run's. [delete]"),
-]
-MultitaskOption: TypeAlias = Annotated[
-    Multitask | None, typer.Option("--multitask", help="When the thread is busy. [enqueue]")
 ]
 
 

@@ -11,11 +11,12 @@ from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import find_assistant_id, find_thread_id, search_crons
 from lgserve.cli.options import command, parse_pairs
 from lgserve.cli.output import Column, Noun, Row
+from lgserve.cli.paging import how_many
+from lgserve.cli.shared_options import Everything, Limit, Metadata, Offset, Order
 
 Sort = Literal[
     "created_at", "updated_at", "next_run_date", "end_time", "cron_id", "assistant_id", "thread_id"
 ]
-Order = Literal["asc", "desc"]
 
 
 def _derived(cron: Row) -> Row:
@@ -57,14 +58,12 @@ def list_crons(
     enabled: Annotated[
         bool | None, typer.Option("--enabled/--paused", help="Only those that fire, or do not.")
     ] = None,
-    metadata: Annotated[
-        list[str] | None, typer.Option("--metadata", help="key=text or key:=json. Repeatable.")
-    ] = None,
+    metadata: Metadata = None,
     sort: Annotated[Sort, typer.Option("--sort", help="What to sort by.")] = "created_at",
-    order: Annotated[Order, typer.Option("--order", help="Which end comes first.")] = "desc",
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 20,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="How many to skip.")] = 0,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    order: Order = "desc",
+    limit: Limit = 20,
+    offset: Offset = 0,
+    everything: Everything = False,
 ) -> None:
     """List crons, the latest first."""
     question: dict[str, Any] = {
@@ -80,5 +79,4 @@ def list_crons(
     session.out.rows(CRONS, rows)
     if session.out.format == "table":
         total = session.client.query("/runs/crons/count", question)
-        more = f" · next: --offset {offset + len(rows)}" if offset + len(rows) < total else ""
-        session.out.note(f"{len(rows)} of {total}{more if rows else ''}")
+        session.out.note(how_many(len(rows), total, offset))

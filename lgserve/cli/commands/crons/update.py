@@ -14,6 +14,7 @@ from lgserve.cli.errors import usage_error
 from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import find_cron_id
 from lgserve.cli.options import command
+from lgserve.cli.shared_options import Metadata, Multitask, RunConfig, RunContext, RunInput
 
 app = new_app("update", "Change a cron.")
 
@@ -30,16 +31,16 @@ def update_cron(
     assistant: Annotated[
         str | None, typer.Option("--assistant", "-a", help="Assistant id, or the name of a graph.")
     ] = None,
-    given_input: fields.Input = None,
+    given_input: RunInput = None,
     timezone: fields.Timezone = None,
     end_time: fields.EndTime = None,
     no_end_time: Annotated[
         bool, typer.Option("--no-end-time", help="Fire without an end again.")
     ] = False,
-    metadata: fields.Metadata = None,
-    config: fields.Config = None,
-    context: fields.Context = None,
-    multitask: fields.MultitaskOption = None,
+    metadata: Metadata = None,
+    config: RunConfig = None,
+    context: RunContext = None,
+    multitask: Multitask = None,
     on_run_completed: fields.Completed = None,
     webhook: fields.Webhook = None,
 ) -> None:

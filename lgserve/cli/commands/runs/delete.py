@@ -6,12 +6,19 @@ from typing import Annotated
 
 import typer
 
-from lgserve.cli.confirming import Yes, confirm, need_yes
+from lgserve.cli.confirming import Yes, need_yes
 from lgserve.cli.context import Session, open_session
-from lgserve.cli.errors import CliError, ExitCode, report
+from lgserve.cli.deleting import (
+    DryRun,
+    IgnoreMissing,
+    delete_found,
+    find_each,
+    named,
+    show_found,
+)
 from lgserve.cli.lazy import new_app
-from lgserve.cli.lookup import RECENT_THREADS, Row, find_run
-from lgserve.cli.options import JSON_FORMATS, command
+from lgserve.cli.lookup import RECENT_THREADS, find_run
+from lgserve.cli.options import command
 from lgserve.cli.output import Column, Noun
 from lgserve.cli.shared_options import ThreadOfRun
 
@@ -36,12 +43,8 @@ def delete_runs(
         typer.Argument(metavar="ID...", help="Run ids, at least 6 first characters, or @last."),
     ],
     thread: ThreadOfRun = None,
-    ignore_missing: Annotated[
-        bool, typer.Option("--ignore-missing", help="A run that is not there is no failure.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say which would be deleted.")
-    ] = False,
+    ignore_missing: IgnoreMissing = False,
+    dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
     """Delete runs with their checkpoints; a run that goes on is stopped first.
@@ -50,30 +53,18 @@ def delete_runs(
     """
     if not dry_run:
         need_yes(yes=yes, arguments=session.arguments)
-    missing: list[CliError] = []
-    found = {run["run_id"]: run for t in run_ids for run in _find(session, t, thread, missing)}
-    if missing and not ignore_missing:
-        for error in missing[:-1]:
-            report(error, as_json=session.out.format in JSON_FORMATS)
-        raise missing[-1]
-    rows = [{name: run.get(name) for name in _DELETED.fields} for run in found.values()]
+    rows = find_each(
+        session, _DELETED, run_ids,
+        lambda text: find_run(session.client, text, thread, RECENT_THREADS),
+        ignore_missing=ignore_missing,
+    )  # fmt: skip
     if dry_run:
-        session.out.rows(_DELETED, rows)
-        session.out.note(f"--dry-run: {len(rows)} would be deleted")
+        show_found(session, _DELETED, rows)
         return
-    if rows:
-        named = rows[0]["run_id"] if len(rows) == 1 else f"{len(rows)} runs"
-        confirm(f"delete {named} with what it wrote into its thread's history?", yes=yes)
-    for row in rows:
-        session.client.delete(f"/threads/{row['thread_id']}/runs/{row['run_id']}")
-    session.out.rows(_DELETED, rows)
-
-
-def _find(session: Session, text: str, thread: str | None, missing: list[CliError]) -> list[Row]:
-    try:
-        return [find_run(session.client, text, thread, RECENT_THREADS)]
-    except CliError as exc:
-        if exc.exit_code is not ExitCode.NOT_FOUND:
-            raise
-        missing.append(exc)
-        return []
+    ids = [row["run_id"] for row in rows]
+    delete_found(
+        session, _DELETED, rows,
+        lambda run: f"/threads/{run['thread_id']}/runs/{run['run_id']}",
+        f"delete {named(ids, 'runs')} with what it wrote into its thread's history?",
+        yes=yes,
+    )  # fmt: skip

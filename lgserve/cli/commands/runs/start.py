@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -24,10 +24,17 @@ from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import find_thread_id
 from lgserve.cli.options import command, parse_pairs, parse_seconds
 from lgserve.cli.output import write
-from lgserve.cli.shared_options import ExitStatus, Metadata
+from lgserve.cli.shared_options import (
+    ExitStatus,
+    Metadata,
+    Multitask,
+    RunConfig,
+    RunContext,
+    RunInput,
+    Stream,
+    Wait,
+)
 from lgserve.cli.showing_events import EventWriter, tell_of_interrupts
-
-Multitask = Literal["reject", "enqueue", "interrupt", "rollback"]
 
 app = new_app("start", "Start a run.")
 
@@ -55,34 +62,20 @@ def start_run(
     stateless: Annotated[
         bool, typer.Option("--stateless", help="On no thread: nothing is kept.")
     ] = False,
-    given_input: Annotated[
-        str | None, typer.Option("--input", "-i", help="The input: JSON, @file, or -.")
-    ] = None,
+    given_input: RunInput = None,
     message: Annotated[
         str | None, typer.Option("--message", help="The input, as a message of the user.")
     ] = None,
     resume: Annotated[
         str | None, typer.Option("--resume", help="The answer to an interrupt: JSON, or a text.")
     ] = None,
-    stream: Annotated[
-        list[str] | None,
-        typer.Option("--stream", help="Show events: values, updates, messages, … Repeatable."),
-    ] = None,
-    wait: Annotated[
-        bool | None, typer.Option("--wait/--background", help="Wait for the result (the default).")
-    ] = None,
+    stream: Stream = None,
+    wait: Wait = None,
     exit_status: ExitStatus = False,
     metadata: Metadata = None,
-    config: Annotated[
-        list[str] | None,
-        typer.Option("--config", help="Of config.configurable: key=text or key:=json. Repeatable."),
-    ] = None,
-    context: Annotated[
-        list[str] | None, typer.Option("--context", help="key=text or key:=json. Repeatable.")
-    ] = None,
-    multitask: Annotated[
-        Multitask | None, typer.Option("--multitask", help="When the thread is busy. [enqueue]")
-    ] = None,
+    config: RunConfig = None,
+    context: RunContext = None,
+    multitask: Multitask = None,
     interrupt_before: Annotated[
         list[str] | None, typer.Option("--interrupt-before", help="Stop before node. Repeatable.")
     ] = None,

@@ -9,6 +9,7 @@ import typer
 from lgserve.cli.arguments import dotted, parse_namespace
 from lgserve.cli.confirming import Yes, confirm, need_yes
 from lgserve.cli.context import Session, open_session
+from lgserve.cli.deleting import IgnoreMissing
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command
 from lgserve.cli.output import Column, Noun
@@ -32,9 +33,7 @@ def delete_items(
     prefix: Annotated[
         bool, typer.Option("--prefix", help="All items whose key starts with KEY; '' is every one.")
     ] = False,
-    ignore_missing: Annotated[
-        bool, typer.Option("--ignore-missing", help="An item that is not there is no failure.")
-    ] = False,
+    ignore_missing: IgnoreMissing = False,
     yes: Yes = False,
 ) -> None:
     """Delete items of one namespace."""

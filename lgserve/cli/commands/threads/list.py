@@ -14,11 +14,11 @@ from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import own_metadata, search_threads
 from lgserve.cli.options import command, parse_pairs, parse_seconds
 from lgserve.cli.output import Column, Noun, Row, timestamp
-from lgserve.cli.shared_options import Everything, Limit, Metadata, Offset
+from lgserve.cli.paging import how_many
+from lgserve.cli.shared_options import Everything, Limit, Metadata, Offset, Order
 
 Status = Literal["idle", "busy", "interrupted", "error"]
 Sort = Literal["updated_at", "created_at", "state_updated_at", "status", "thread_id"]
-Order = Literal["asc", "desc"]
 
 
 def _with_user_metadata(row: Row) -> Row:
@@ -63,7 +63,7 @@ def list_threads(
         str | None, typer.Option("--since", help="Only updated since 30s, 5m, 2h, 7d ago.")
     ] = None,
     sort: Annotated[Sort, typer.Option("--sort", help="What to sort by.")] = "updated_at",
-    order: Annotated[Order, typer.Option("--order", help="Which end comes first.")] = "desc",
+    order: Order = "desc",
     limit: Limit = 20,
     offset: Offset = 0,
     everything: Everything = False,
@@ -123,7 +123,4 @@ def _say_how_many(session: Session, question: dict[str, Any], offset: int, shown
         if "ids" in question
         else session.client.query("/threads/count", counted)
     )
-    text = f"{shown} of {total}"
-    if offset + shown < total and shown:
-        text += f" · next: lgserve threads list --offset {offset + shown}"
-    session.out.note(text)
+    session.out.note(how_many(shown, total, offset, "lgserve threads list "))

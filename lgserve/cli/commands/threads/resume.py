@@ -15,7 +15,7 @@ from lgserve.cli.errors import CliError, ExitCode, usage_error
 from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import find_thread_id
 from lgserve.cli.options import command
-from lgserve.cli.shared_options import ExitStatus, ThreadId
+from lgserve.cli.shared_options import ExitStatus, Stream, ThreadId, Wait
 
 app = new_app("resume", "Answer what a thread waits for.")
 
@@ -35,13 +35,8 @@ def resume_thread(
         str | None,
         typer.Option("--assistant", "-a", help="Who goes on. [that of the thread's last run]"),
     ] = None,
-    stream: Annotated[
-        list[str] | None,
-        typer.Option("--stream", help="Show events: values, updates, messages, … Repeatable."),
-    ] = None,
-    wait: Annotated[
-        bool | None, typer.Option("--wait/--background", help="Wait for the result (the default).")
-    ] = None,
+    stream: Stream = None,
+    wait: Wait = None,
     exit_status: ExitStatus = False,
 ) -> None:
     """Answer what a thread waits for, and let it go on; then as `lgserve runs start`.

@@ -11,6 +11,7 @@ from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import RECENT_THREADS, find_run, find_thread_id, list_webhooks
 from lgserve.cli.options import command
 from lgserve.cli.output import Column, Noun, Row
+from lgserve.cli.shared_options import Everything, Limit, Offset
 
 Status = Literal["pending", "delivered", "failed"]
 
@@ -54,9 +55,9 @@ def list_deliveries(
     status: Annotated[
         Status | None, typer.Option("--status", help="Only with this status.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 20,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="How many to skip.")] = 0,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    limit: Limit = 20,
+    offset: Offset = 0,
+    everything: Everything = False,
 ) -> None:
     """List deliveries, the latest first."""
     query = {

@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.api.conftest import served
 from tests.api.protocol_tools import command, data_of, is_end, read, start, subscribed, until
 
 _HI = {"messages": [{"role": "user", "content": "hi"}]}
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("protocol"), "protocol") as url:
-        yield url
-
-
-@pytest.fixture
-async def http(url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=url, timeout=20) as http:
-        yield http
-
-
-@pytest.fixture
-def thread_id() -> str:
-    return str(uuid4())
 
 
 @pytest.mark.requirement("PROTOCOL-002")

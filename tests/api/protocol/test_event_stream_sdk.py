@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 import pytest
 from langgraph_sdk import get_client, get_sync_client
 from langgraph_sdk.client import LangGraphClient
 
-from tests.api.conftest import served
-
 Transport = Literal["sse", "websocket"]
 _HI = {"messages": [{"role": "user", "content": "hi"}]}
 _SECONDS = 20
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("protocol"), "protocol") as url:
-        yield url
 
 
 @pytest.fixture

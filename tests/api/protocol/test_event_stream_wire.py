@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.api.conftest import served
 from tests.api.protocol_tools import (
     ALL,
     command,
@@ -28,24 +25,6 @@ from tests.servers import serving
 _HI = {"messages": [{"role": "user", "content": "hi"}]}
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("protocol"), "protocol") as url:
-        yield url
-
-
-@pytest.fixture
-async def http(url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=url, timeout=20) as http:
-        yield http
-
-
-@pytest.fixture
-def thread_id() -> str:
-    return str(uuid4())
-
-
-@pytest.mark.requirement("PROTOCOL-011")
 @pytest.mark.requirement("PROTOCOL-009", "PROTOCOL-011")
 async def test_a_session_with_an_interrupt_is_told_in_order(
     http: httpx.AsyncClient, thread_id: str

@@ -25,7 +25,7 @@ from lgserve.core.vocabulary import API_LEVEL
 from lgserve.engine.event_protocol import EventTranslator, with_interrupts
 from lgserve.engine.event_run import stream_events
 from lgserve.engine.failures import error_object
-from lgserve.engine.run_input import at_newest, has_begun, run_input
+from lgserve.engine.run_input import at_newest, has_begun, run_input, without_unknown
 from lgserve.engine.run_metrics import TokenUsage
 from lgserve.engine.stream_modes import ChunkEncoder, frame, langgraph_modes
 from lgserve.services.state_view import interrupts_by_task
@@ -233,7 +233,9 @@ class RunExecutor:
         else:
             given = await run_input(graph, config, kwargs)
         options = _options(kwargs, execution)
-        options["context"] = self.context_for(graph, kwargs["context"])
+        options["context"] = known = self.context_for(graph, kwargs["context"])
+        if kwargs.get("context_given"):
+            config = without_unknown(config, kwargs["context"], known or {})
         if kwargs.get(FLAG):
             await _stream_protocol(graph, given, config, options, execution, seen)
             return

@@ -234,8 +234,7 @@ class RunExecutor:
             given = await run_input(graph, config, kwargs)
         options = _options(kwargs, execution)
         options["context"] = known = self.context_for(graph, kwargs["context"])
-        if kwargs.get("context_given"):
-            config = without_unknown(config, kwargs["context"], known or {})
+        config = without_unknown(config, kwargs, known or {})
         if kwargs.get(FLAG):
             await _stream_protocol(graph, given, config, options, execution, seen)
             return

@@ -79,9 +79,12 @@ def at_newest(config: Config) -> dict[str, Any]:
 
 
 def without_unknown(
-    config: dict[str, Any], context: Mapping[str, Any], known: Mapping[str, Any]
+    config: dict[str, Any], kwargs: Mapping[str, Any], known: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the config without what the context put there and the graph's schema lacks."""
+    if not kwargs.get("context_given"):
+        return config
+    context = kwargs["context"]
     unknown = context.keys() - known.keys() - _IDS
     configurable = config["configurable"]
     kept = {

@@ -377,6 +377,11 @@ def test_routes_that_never_were_are_405(http: httpx.Client, thread_id: str) -> N
     assert http.patch(f"/threads/{thread_id}/state", json={}).status_code == 405
 
 
+async def metadata_of(client: LangGraphClient, thread_id: str) -> dict[str, Any]:
+    state: Any = await client.threads.get_state(thread_id)
+    return dict(state["metadata"])
+
+
 @pytest.mark.requirement("STATE-001")
 class TestMetadata:
     """What the metadata of a checkpoint says of where it belongs, as the reference has it."""
@@ -386,20 +391,20 @@ class TestMetadata:
     ) -> None:
         earlier = (await checkpoint_ids(client, thread_id))[1]
         await client.threads.update_state(thread_id, {"text": "two"}, as_node="a")
-        updated = (await client.threads.get_state(thread_id))["metadata"]
+        updated = await metadata_of(client, thread_id)
         await client.threads.update_state(
             thread_id, {"text": "two"}, as_node="a", checkpoint_id=earlier
         )
-        forked = (await client.threads.get_state(thread_id))["metadata"]
+        forked = await metadata_of(client, thread_id)
         assert (updated["thread_id"], "checkpoint_id" in updated) == (thread_id, False)
         assert (forked["thread_id"], forked["checkpoint_id"]) == (thread_id, earlier)
 
     async def test_of_a_copy_names_the_copy(self, client: LangGraphClient, thread_id: str) -> None:
         await client.threads.update_state(thread_id, {"text": "two"})
-        made: Any = await client.threads.copy(thread_id)
-        states = await client.threads.get_history(made["thread_id"], limit=10)
-        named = {state["metadata"]["thread_id"] for state in states}
-        assert named == {made["thread_id"]}
+        copying: Any = client.threads.copy(thread_id)  # the SDK says that it returns nothing
+        copy = (await copying)["thread_id"]
+        states: Any = await client.threads.get_history(copy, limit=10)
+        assert {state["metadata"]["thread_id"] for state in states} == {copy}
 
     async def test_of_a_subgraph_says_which_node_and_step_it_is_of(
         self, client: LangGraphClient
@@ -423,4 +428,4 @@ class TestMetadata:
         thread_id = str((await client.threads.create())["thread_id"])
         config: Any = {"configurable": {"nested": {"a": [1]}}}
         await client.runs.wait(thread_id, "echo", input={"text": "x"}, config=config)
-        assert (await client.threads.get_state(thread_id))["metadata"]["nested"] == {"a": [1]}
+        assert (await metadata_of(client, thread_id))["nested"] == {"a": [1]}

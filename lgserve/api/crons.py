@@ -24,7 +24,7 @@ from lgserve.api.http import (
     uuid_of,
 )
 from lgserve.api.idempotency import REPLAYED, once_of
-from lgserve.api.views import run_view
+from lgserve.api.views import run_view, shown
 from lgserve.api.webhooks import with_webhook
 from lgserve.core.errors import InvalidRequestError
 from lgserve.core.ids import new_id, parse_uuid
@@ -178,7 +178,7 @@ def cron_view(cron: Cron) -> Row:
         "end_time": cron.end_time,
         "schedule": cron.schedule,
         "timezone": cron.timezone,
-        "payload": cron.payload,
+        "payload": shown(cron.payload),
         "next_run_date": _short(cron.next_run_date),
         "metadata": cron.metadata,
         "on_run_completed": cron.on_run_completed,

@@ -258,6 +258,17 @@ def test_a_cron_shows_its_webhook_without_the_password_and_uses_it_with(
     http.delete(path)
 
 
+def test_a_loopback_address_is_called_however_it_is_written(
+    http: httpx.Client, hook: Receiver
+) -> None:
+    hosts = ("127.1", "0x7f.1", "2130706433", "localhost.", "[::ffff:127.0.0.1]")
+    for host in hosts:
+        url = hook.url.replace("127.0.0.1", host)
+        body = {"assistant_id": "echo", "input": {"text": host}, "webhook": url}
+        assert http.post("/runs/wait", json=body).status_code == 200
+    assert {came.json["values"]["text"] for came in hook.wait_for(5)} == set(hosts)
+
+
 def verified(came: Received, key: bytes) -> bool:
     """Check a signature as a receiver would, by the specification alone."""
     stamp = came.headers["webhook-timestamp"]

@@ -430,6 +430,7 @@ class Wiring:
         facts.tiers = {"storage": "sqlite", "streams": "local"}
         if self.encryption.cipher is not None:
             facts.tiers["encryption"] = self.encryption.name
+            facts.encryption = self.encryption.told
         facts.auth = {"type": self.settings.auth.type}
         facts.features |= self._features
         facts.tracing = self._traced

@@ -94,6 +94,7 @@ async def info(request: web.Request) -> web.Response:
             "capabilities": capabilities,
             "auth": facts.auth,
             "tiers": facts.tiers,
+            "encryption": facts.encryption,
             "tracing": facts.tracing(),
             "graphs": facts.graph_ids,
             "graph_errors": await _graph_errors(request, facts),

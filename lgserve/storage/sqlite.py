@@ -123,6 +123,7 @@ class SqliteStorage:
             )
             known.runs.seals = known.threads.seals = known.events.seals = self.seals
             known.a2a.seals = known.requests.seals = self.seals
+            known.crons.seals = known.webhooks.seals = self.seals
             known.threads.checkpoints_elsewhere = self.checkpoints_elsewhere is not None
             self._transactions[connection] = known
         return known

@@ -65,6 +65,7 @@ def make_facts(
     facts.tiers = {"storage": "sqlite", "streams": "local"}
     if encryption.cipher is not None:
         facts.tiers["encryption"] = encryption.name
+        facts.encryption = encryption.told
     facts.auth = {"type": settings.auth.type}
     features: dict[str, Callable[[], bool]] = {
         "auth": lambda: settings.auth.type != "none",

@@ -1,9 +1,9 @@
 """Encryption in the composition root: which cipher, loaded, and shown to be the right one.
 
 Sealed is what goes through graphs and what comes of it: a run's arguments, the values and writes of
-checkpoints, interrupts, errors, and the logs of resumable runs. Readable stay what searches look
-at, and what says how things hang together: metadata, the stored configs of threads and assistants,
-crons, store items, and what waits in the outbox of webhooks. A search by values still finds, by
+checkpoints, interrupts, errors, the logs of resumable runs, what crons are to run and webhooks to
+tell. Readable stay what searches look at, and what says how things hang together: metadata, the
+stored configs of threads and assistants, and store items. A search by values still finds, by
 opening each thread's latest state.
 """
 
@@ -44,6 +44,11 @@ _HANDLERS = {
 }
 
 
+#: What is sealed, and what is not: as `/info` tells it.
+_SEALED = ("runs", "checkpoints", "thread values", "run logs", "a2a messages", "crons", "webhooks")
+_READABLE = ("metadata", "assistants", "thread configs", "store", "ids, names, times and states")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncryptionParts:
     """How one server encrypts; without a cipher it does not."""
@@ -51,6 +56,11 @@ class EncryptionParts:
     cipher: Cipher | None
     #: What `/info` calls it.
     name: str = ""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What `/info` tells of it."""
+        return {"kind": self.name, "sealed": _SEALED, "readable": _READABLE}
 
     @property
     def seals(self) -> Seals:

@@ -40,6 +40,8 @@ class Receiver:
     statuses: list[int] = field(default_factory=lambda: [200])
     #: Headers of every answer.
     answer_headers: dict[str, str] = field(default_factory=dict)
+    #: What every answer says.
+    body: bytes = b"ok"
     #: Called before an answer is given.
     before: Callable[[], object] = lambda: None
     received: list[Received] = field(default_factory=list)
@@ -83,9 +85,9 @@ def receiver(host: str = "127.0.0.1", port: int = 0) -> Iterator[Receiver]:
             self.send_response(status)
             for name, value in held.answer_headers.items():
                 self.send_header(name, value)
-            self.send_header("content-length", "2")
+            self.send_header("content-length", str(len(held.body)))
             self.end_headers()
-            self.wfile.write(b"ok")
+            self.wfile.write(held.body)
 
         def log_message(self, *_: Any) -> None:
             pass

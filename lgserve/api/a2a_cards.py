@@ -18,13 +18,21 @@ if TYPE_CHECKING:
     from lgserve.services.a2a_agents import Agent
 
 
+_NOBODY_NAMED = (
+    "Missing required query parameter: assistant_id. This server has {0} graphs, and nothing says"
+    " whose card this is: set lgserve.a2a_assistant in the config (or DEFAULT_A2A_ASSISTANT_ID in"
+    " the environment) to the id of a graph or of an assistant, such as {1}; or ask for"
+    " /a2a/{1}/.well-known/agent-card.json"
+)
+
+
 async def default_card(request: web.Request) -> web.StreamResponse:
     """Return the card of the agent that the query names; it need not where there is only one."""
     graphs = services_of(request).facts.graph_ids
     only = graphs[0] if len(graphs) == 1 else None
     named = request.query.get("assistant_id") or request.app[OPTIONS].default_agent or only
     if not named:
-        return _no_card("Missing required query parameter: assistant_id")
+        return _no_card(_NOBODY_NAMED.format(len(graphs), graphs[0] if graphs else "GRAPH"))
     request.match_info["assistant_id"] = named
     return await card(request)
 

@@ -15,7 +15,6 @@ from lgserve.api import (
     docs,
     event_socket,
     event_stream,
-    later,
     mcp,
     metrics,
     moving,
@@ -102,7 +101,9 @@ def _routes(options: ApiOptions) -> list[web.RouteDef]:
     """Return all routes below the prefix; those of who watches a process are at the root too."""
     groups = [parts for name, parts in GROUPS.items() if name not in options.disabled]
     probes = system.probe_routes()
-    wanted = [*later.routes(), *(route for parts in groups for part in parts for route in part())]
+    wanted = [route for parts in groups for part in parts for route in part()]
+    if "crons" in options.disabled:  # first: else `crons` is taken for the id of a run
+        wanted = [*crons.absent_routes(), *wanted]
     found = [*probes, *wanted]
     prefix = options.mount_prefix
     if not prefix:

@@ -24,7 +24,7 @@ from lgserve.api.http import (
     uuid_of,
 )
 from lgserve.api.idempotency import REPLAYED, once_of
-from lgserve.api.views import run_view
+from lgserve.api.views import run_view, shown
 from lgserve.api.webhooks import with_webhook
 from lgserve.core.errors import InvalidRequestError
 from lgserve.core.ids import new_id, parse_uuid
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _MOST_FIRINGS = 1000
+_MADE_AT = ("/runs/crons", "/threads/{thread_id}/runs/crons")
 #: What auth handlers see of a change, besides its payload.
 _CHANGES = ("schedule", "end_time", "enabled", "on_run_completed")
 
@@ -47,8 +48,7 @@ def routes() -> list[web.RouteDef]:
     """Return the routes of crons."""
     one = "/runs/crons/{cron_id}"
     return [
-        web.post("/runs/crons", create),
-        web.post("/threads/{thread_id}/runs/crons", create),
+        *(web.post(path, create) for path in _MADE_AT),
         web.post("/runs/crons/search", search),
         web.post("/runs/crons/count", count),
         web.get(one, get),
@@ -57,6 +57,16 @@ def routes() -> list[web.RouteDef]:
         web.get(f"{one}/firings", firings),
         web.post(f"{one}/trigger", trigger),
     ]
+
+
+def absent_routes() -> list[web.RouteDef]:
+    """Return what stands where crons are made, on a server without them."""
+    return [web.route("*", path, absent) for path in _MADE_AT]
+
+
+async def absent(_: web.Request) -> web.Response:
+    """Answer as if there were no such route."""
+    raise web.HTTPNotFound
 
 
 async def create(request: web.Request) -> web.Response:
@@ -168,7 +178,7 @@ def cron_view(cron: Cron) -> Row:
         "end_time": cron.end_time,
         "schedule": cron.schedule,
         "timezone": cron.timezone,
-        "payload": cron.payload,
+        "payload": shown(cron.payload),
         "next_run_date": _short(cron.next_run_date),
         "metadata": cron.metadata,
         "on_run_completed": cron.on_run_completed,

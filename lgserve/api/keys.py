@@ -105,6 +105,8 @@ class ServerFacts:
         self.queue = dict(queue or {})
         #: Which adapter serves which port: `{"storage": "sqlite", "streams": "local"}`.
         self.tiers: dict[str, str] = {}
+        #: What is encrypted at rest and what is not; None if nothing is.
+        self.encryption: Mapping[str, Any] | None = None
         self.build: Mapping[str, str | None] = {"commit": None, "date": None}
         self.auth: dict[str, Any] = {"type": "none"}
         #: Whether a feature that is no group of routes is on and works, asked at each `/info`; one

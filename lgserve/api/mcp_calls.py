@@ -260,6 +260,8 @@ async def _resumed(
     if answered.declined is not None:
         await threads.delete(thread_id, scope)
         return failure(f"The user did not answer: {answered.declined}")
+    if answered.wrong is not None:
+        raise invalid_params(answered.wrong)
     if answered.missing:
         return elicitation.asking(waiting, _state_of(thread_id))
     wanted = replace(wanted, command={"resume": answered.given})

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lgserve import jsonio
+from lgserve.api.json_schema import first_error
 from lgserve.api.mcp_tools import Object, question
 from lgserve.core.models import Json
 
@@ -32,6 +33,8 @@ class Answers:
     #: What the user did not want to answer.
     declined: str | None = None
     missing: bool = False
+    #: A sentence about the first answer that is not of the form that was asked for.
+    wrong: str | None = None
     given: Object = field(default_factory=dict)
 
 
@@ -51,9 +54,12 @@ def asking(interrupts: Sequence[Interrupt], state: str) -> Object:
 
 
 def _form(value: Any) -> Object:
-    schema = _own_form(value) or _FORM
-    params = {"mode": "form", "message": question(value), "requestedSchema": schema}
+    params = {"mode": "form", "message": question(value), "requestedSchema": _schema(value)}
     return {"method": "elicitation/create", "params": params}
+
+
+def _schema(value: Any) -> Object:
+    return _own_form(value) or _FORM
 
 
 def _own_form(value: Any) -> Object | None:
@@ -74,12 +80,15 @@ def answers(responses: Any, interrupts: Sequence[Interrupt]) -> Answers:
         content = response.get("content") if isinstance(response, dict) else None
         if action != "accept" or not isinstance(content, dict):
             return Answers(missing=True)
+        wrong = first_error(content, _schema(each.get("value")), "content")
+        if wrong is not None:
+            return Answers(wrong=f"params.inputResponses['{each['id']}']: {wrong}")
         given[each["id"]] = _answer(content, each.get("value"))
     return Answers(given=given)
 
 
 def _answer(content: Object, value: Any) -> Any:
-    if _own_form(value) is not None or _ANSWER not in content:
+    if _own_form(value) is not None:
         return content
     said = content[_ANSWER]
     if isinstance(said, str) and said.strip()[:1] in ("{", "["):

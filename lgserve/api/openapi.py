@@ -15,7 +15,6 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from lgserve import __version__, jsonio
-from lgserve.api import later
 from lgserve.api.cron_shapes import Cron
 from lgserve.api.custom_openapi import with_app
 from lgserve.api.operations import OPERATIONS, TAGS, Answer, Operation, Route
@@ -132,8 +131,9 @@ def served_routes(app: web.Application, options: ApiOptions) -> tuple[Route, ...
         for route in app.router.routes()
         if route.resource is not None and route.resource.canonical.startswith(prefix or "/")
     ]
-    missing = later.operations() | UNLISTED
-    return tuple(route for route in known if route[0] != "HEAD" and route not in missing)
+    return tuple(
+        route for route in known if route[0] not in ("HEAD", "*") and route not in UNLISTED
+    )
 
 
 def document(about: Described) -> Json:

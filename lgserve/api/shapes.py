@@ -356,6 +356,7 @@ class ServerInfo(TypedDict):
     capabilities: dict[str, bool]
     auth: Object
     tiers: dict[str, str]
+    encryption: Object | None
     graphs: list[str]
     graph_errors: dict[str, Any]
     storage: Object

@@ -10,7 +10,6 @@ from typing import Any
 from aiohttp import web
 
 from lgserve import __version__
-from lgserve.api import later
 from lgserve.api.auth import is_known
 from lgserve.api.http import json_response, services_of
 from lgserve.api.keys import ServerFacts
@@ -30,7 +29,7 @@ _BY_ROUTE = {
     "resumable_streams": "/runs/stream",
     "store": "/store/items",
     "semantic_search": "/store/items/search",
-    "crons": "/runs/crons",
+    "crons": "/runs/crons/{cron_id}",
     "a2a": "/a2a/{assistant_id}",
     "mcp": "/mcp",
     "protocol_v2": "/threads/{thread_id}/stream/events",
@@ -66,8 +65,7 @@ def info_routes() -> list[web.RouteDef]:
 def note_capabilities(app: web.Application, prefix: str) -> None:
     """Remember what the routes of a complete application make possible."""
     known = {resource.canonical.removeprefix(prefix) for resource in app.router.resources()}
-    served = known - later.paths()
-    app[_CAPABILITIES] = {name: path in served for name, path in _BY_ROUTE.items()}
+    app[_CAPABILITIES] = {name: path in known for name, path in _BY_ROUTE.items()}
 
 
 async def ok(_request: web.Request) -> web.Response:
@@ -96,6 +94,7 @@ async def info(request: web.Request) -> web.Response:
             "capabilities": capabilities,
             "auth": facts.auth,
             "tiers": facts.tiers,
+            "encryption": facts.encryption,
             "tracing": facts.tracing(),
             "graphs": facts.graph_ids,
             "graph_errors": await _graph_errors(request, facts),

@@ -125,7 +125,7 @@ def run_view(run: Run) -> Row:
         "assistant_id": run.assistant_id,
         "metadata": run.metadata,
         "status": run.status,
-        "kwargs": _shown(run.kwargs),
+        "kwargs": shown(run.kwargs),
         "multitask_strategy": run.multitask_strategy,
         "created_at": run.created_at,
         "updated_at": run.updated_at,
@@ -134,7 +134,8 @@ def run_view(run: Run) -> Row:
     }
 
 
-def _shown(kwargs: Json) -> Any:
+def shown(kwargs: Json) -> Any:
+    """Return what a run or a cron was asked, its webhook without the password."""
     return without_password(jsonio.loads(kwargs)) if may_hold_password(kwargs) else kwargs
 
 

@@ -7,7 +7,7 @@ import re
 import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from lgserve.core.errors import InvalidRequestError
 
@@ -72,10 +72,13 @@ class WebhookPolicy:
 class WebhookTarget:
     """An address that the policy allows, as far as that can be said without asking for its IP."""
 
+    #: An IP address is written in the one usual way, however it was given.
     host: str
     port: int
     #: `scheme://host:port`: those who share it share what is slow about it.
     origin: str
+    #: What is called: the address without user and fragment.
+    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,9 +161,10 @@ def check_url(url: str, policy: WebhookPolicy) -> WebhookTarget:
         raise InvalidRequestError(f"Webhook port {port} not allowed")
     if policy.allowed_domains and not _is_named(host, policy.allowed_domains):
         raise InvalidRequestError("Webhook domain not allowed")
-    _check_host(host, policy)
-    shown = f"[{host}]" if ":" in host else host
-    return WebhookTarget(host=host, port=port, origin=f"{parts.scheme}://{shown}:{port}")
+    host = _checked_host(host, policy)
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    called = urlunsplit((parts.scheme, place, parts.path, parts.query, ""))
+    return WebhookTarget(host=host, port=port, origin=f"{parts.scheme}://{place}", url=called)
 
 
 def _parts(url: str) -> tuple[SplitResult, str, int | None]:
@@ -178,27 +182,29 @@ def _parts(url: str) -> tuple[SplitResult, str, int | None]:
     return parts, host, port
 
 
-def _check_host(host: str, policy: WebhookPolicy) -> None:
+def _checked_host(host: str, policy: WebhookPolicy) -> str:
     if host == "localhost" or host.endswith(".localhost"):
         if not policy.allow_loopback:
             raise _blocked("localhost address")
-        return
+        return host
     address = literal_address(host)
     if address is None and not _HOST.fullmatch(host):
         raise InvalidRequestError(f"Invalid webhook hostname '{host}': write it in ASCII")
     if address is not None and (reason := forbidden_reason(address, policy)):
         raise _blocked(reason)
+    return address or host
 
 
 def literal_address(host: str) -> str | None:
-    """Return the IP address that a host is, however it is written; None for a name.
+    """Return the IP address that a host is, as it is usually written; None for a name.
 
     Raises:
         InvalidRequestError: it is like an address, and none.
     """
     try:
         if ":" in host:
-            return str(ipaddress.IPv6Address(host))
+            found = ipaddress.IPv6Address(host)
+            return str(found.ipv4_mapped or found)
         if _NUMBER.fullmatch(host.rpartition(".")[2]):
             return str(ipaddress.IPv4Address(socket.inet_aton(host)))
     except (ValueError, OSError):

@@ -26,7 +26,7 @@ from lgserve.engine.event_protocol import EventTranslator, with_interrupts
 from lgserve.engine.event_run import stream_events
 from lgserve.engine.executions import Execution, Outcome
 from lgserve.engine.failures import error_object, failed_task
-from lgserve.engine.run_input import at_newest, has_begun, run_input
+from lgserve.engine.run_input import at_newest, has_begun, run_input, without_unknown
 from lgserve.engine.run_metrics import TokenUsage
 from lgserve.engine.stream_modes import ChunkEncoder, frame, langgraph_modes
 from lgserve.services.state_view import interrupts_by_task
@@ -198,7 +198,8 @@ class RunExecutor:
         else:
             given = await run_input(graph, config, kwargs)
         options = _options(kwargs, execution)
-        options["context"] = self.context_for(graph, kwargs["context"])
+        options["context"] = known = self.context_for(graph, kwargs["context"])
+        config = without_unknown(config, kwargs, known or {})
         if kwargs.get(FLAG):
             await _stream_protocol(graph, given, config, options, execution, seen)
             return

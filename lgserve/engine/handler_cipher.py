@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from langgraph_sdk.encryption.types import DecryptResult, EncryptionContext
 
+from lgserve import jsonio
 from lgserve.core.errors import StorageError
 
 if TYPE_CHECKING:
@@ -87,23 +88,23 @@ class HandlerCipher:
     async def _seal_kwargs(self, metadata: Object, data: bytes) -> bytes:
         """Encrypt the parts of a run's arguments that are objects, each by its own call."""
         encrypt = self._encryption._json_encryptor  # noqa: SLF001 - the SDK has no other way
-        kwargs = json.loads(data)
+        kwargs = jsonio.loads(data)
         for name, part in _parts(kwargs):
             context = EncryptionContext(model="run", field=name, metadata=metadata)
             sealed = await _result(encrypt(context, part), f"encrypt the {name} of a run")
             if not isinstance(sealed, dict) or sealed.keys() != part.keys():
                 raise StorageError("The project's encrypt.json handler must keep all keys")
             _put(kwargs, name, sealed)
-        return json.dumps(kwargs).encode()
+        return jsonio.dumps(kwargs)
 
     async def _open_kwargs(self, metadata: Object, data: bytes) -> bytes:
         decrypt = self._encryption._json_decryptor  # noqa: SLF001 - the SDK has no other way
-        kwargs = json.loads(data)
+        kwargs = jsonio.loads(data)
         for name, part in _parts(kwargs):
             context = EncryptionContext(model="run", field=name, metadata=metadata)
             found = await _result(decrypt(context, part), f"decrypt the {name} of a run")
             _put(kwargs, name, found.plaintext if isinstance(found, DecryptResult) else found)
-        return json.dumps(kwargs).encode()
+        return jsonio.dumps(kwargs)
 
     async def aopen(self, model: str, field: str, sealed: bytes) -> bytes:
         """Have the project's handler decrypt; on the user loop."""

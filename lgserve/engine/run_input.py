@@ -15,6 +15,7 @@ Config = Mapping[str, Any]
 #: An xxh3 digest of 128 bits.
 _INTERRUPT_ID = re.compile("[0-9a-f]{32}")
 _REFERENCE = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
+_IDS = frozenset({*_REFERENCE, "thread_id", "run_id", "graph_id", "assistant_id", "user_id"})
 
 
 async def run_input(graph: Any, config: Config, kwargs: Mapping[str, Any]) -> Any:
@@ -75,6 +76,23 @@ def at_newest(config: Config) -> dict[str, Any]:
     configurable = config["configurable"]
     rest = {name: configurable[name] for name in configurable if name not in _REFERENCE}
     return {**config, "configurable": rest}
+
+
+def without_unknown(
+    config: dict[str, Any], kwargs: Mapping[str, Any], known: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the config without what the context put there and the graph's schema lacks."""
+    if not kwargs.get("context_given"):
+        return config
+    context = kwargs["context"]
+    unknown = context.keys() - known.keys() - _IDS
+    configurable = config["configurable"]
+    kept = {
+        name: value
+        for name, value in configurable.items()
+        if name not in unknown or value != context[name]
+    }
+    return {**config, "configurable": kept}
 
 
 async def _newest(graph: Any, config: Config) -> Any:

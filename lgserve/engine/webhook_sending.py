@@ -170,10 +170,10 @@ class WebhookSender:
         message = delivery.message
         try:
             target = check_url(message.url, self._options.policy)
-            url = URL(message.url).with_user(None).with_fragment(None)
+            url = URL(target.url)
         except (InvalidRequestError, ValueError) as exc:
             return SendResult(error=str(exc))
-        if (url.raw_host or "").removesuffix(".") != target.host:
+        if url.raw_host != target.host:
             return SendResult(error=f"Invalid webhook hostname '{url.raw_host}'")
         body = self._body(message)
         try:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from lgserve import jsonio
 from lgserve.core.a2a import (
+    ACTIVE,
     MOST_PUSHES,
     NO_TASK,
     TERMINAL,
@@ -60,9 +61,13 @@ class Noting:
         if now is None:
             raise A2aError(NO_TASK, f"Task not found: {task.task_id}", taskId=task.task_id)
         check_goes_on(now, None)
-        waited, waits = task.state == "input-required", now.state == "input-required"
-        if waited != waits:
+        waited, waits = (each.state == "input-required" for each in (task, now))
+        if waited != waits or (waits and task.run_id != now.run_id):
             raise A2aError(UNSUPPORTED, "The task has changed meanwhile", taskId=task.task_id)
+        if now.state in ACTIVE and _is_answer(tx.runs.find(now.run_id, EVERYTHING)):
+            raise A2aError(
+                UNSUPPORTED, "Another answer to the task has been taken", taskId=task.task_id
+            )
 
     def note(self, tx: Transaction, made: Run) -> None:
         """Store the turn, and who is to be told of its end."""
@@ -80,6 +85,12 @@ class Noting:
             tx.a2a.add_turn(turn)
         if plan.given.push is not None:
             put_push(tx, task.first_run_id, named(plan.given.push, task))
+
+
+def _is_answer(run: Run | None) -> bool:
+    """Tell whether a run goes on with what somebody answered."""
+    command = None if run is None else jsonio.loads(run.kwargs)["command"]
+    return command is not None and command.get("resume") is not None
 
 
 def task_of(plan: Plan, run: Run) -> A2aTask:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
     from lgserve.services.cancelling import Canceller
     from lgserve.services.threads import ThreadService
 
+_log = logging.getLogger("lgserve")
+
 _THREADS_A_PAGE = 500
+_ALL_VERSIONS = Page(sort_by="version", limit=-1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +280,29 @@ def _replace_system_assistants(tx: Transaction, wanted: Sequence[Assistant]) -> 
         if is_system and _is_outdated(stored, fresh.get(stored.assistant_id)):
             tx.assistants.delete(stored.assistant_id)
     for assistant in wanted:
-        tx.assistants.insert(assistant)
+        if not tx.assistants.insert(assistant):
+            _make_room(tx, assistant)
+
+
+def _make_room(tx: Transaction, wanted: Assistant) -> None:
+    """Give another id to what somebody made under that of a graph before there was the graph.
+
+    A graph's own assistant may be changed in all ways, but it began with its graph.
+    """
+    taken, other = wanted.assistant_id, new_random_id()
+    stored = tx.assistants.find(taken, EVERYTHING)
+    *later, first = tx.assistants.versions(taken, None, _ALL_VERSIONS, EVERYTHING)
+    if stored is None or first.graph_id == wanted.graph_id:
+        return
+    tx.assistants.delete(taken)
+    tx.assistants.insert(wanted)
+    tx.assistants.insert(replace(first, assistant_id=other))
+    for version in reversed(later):
+        tx.assistants.add_version(replace(version, assistant_id=other))
+    tx.assistants.set_current(replace(stored, assistant_id=other))
+    _log.warning(
+        "assistant %s had the id of the new graph '%s': it is %s now", taken, wanted.graph_id, other
+    )
 
 
 def _is_outdated(stored: Assistant, wanted: Assistant | None) -> bool:

@@ -14,6 +14,7 @@ from lgserve.core.errors import BadRequestError, InvalidRequestError, NotFoundEr
 from lgserve.core.ids import is_system_assistant, parse_uuid, system_assistant_id
 from lgserve.core.models import Cron, CronFilter, CronFiring, Json, Page, Run, Scope
 from lgserve.core.scopes import stamp
+from lgserve.core.webhooks import shown_url
 from lgserve.services.cron_firing import following
 from lgserve.services.idempotency import Once, once_only
 from lgserve.services.merging import BOTH_GIVEN
@@ -212,7 +213,7 @@ class CronService:
         changed = {name: value for name, value in patch.items() if name != "assistant_id"}
         if (named := patch.get("assistant_id")) is not None:
             own["assistant_id"] = changed["assistant_id"] = self.assistant_id(named)
-        payload = {**jsonio.loads(stored.payload), **changed}
+        payload = _changed(jsonio.loads(stored.payload), changed)
         if "on_run_completed" in patch:
             own["on_run_completed"] = _on_run_completed(patch, stored.thread_id)
         cron = replace(
@@ -240,6 +241,15 @@ def _retimed(stored: Cron, cron: Cron, patch: Mapping[str, Any], now: datetime) 
     if same and next_run_date is not None and (ends_at is None or next_run_date <= ends_at):
         return cron  # a moment that is due now is not lost by a change of something else
     return replace(cron, next_run_date=following(cron, now))
+
+
+def _changed(payload: Object, changed: Object) -> Object:
+    """Return a payload with what was changed; a webhook as it is shown is the one there was."""
+    webhook = payload.get("webhook")
+    merged = {**payload, **changed}
+    if webhook is not None and changed.get("webhook") == shown_url(webhook):
+        merged["webhook"] = webhook
+    return merged
 
 
 def _payload(given: Object, cron_id: str) -> Json:

@@ -52,6 +52,8 @@ class IntrospectionService:
     error_object: Callable[[BaseException], Mapping[str, str]] = _error_object
     #: Answers about graphs that are the same at each use: schemas of messages take long to make.
     _kept: dict[tuple[str, str], Json] = field(default_factory=dict)
+    #: Graphs that could not be described, and by what exception, as far as that has been logged.
+    _told: set[tuple[str, str]] = field(default_factory=set)
 
     async def draw(
         self,
@@ -141,18 +143,28 @@ class IntrospectionService:
 
     def _failure(self, assistant: Assistant, exc: Exception) -> LgserveError:
         """Return what to tell of an exception in user code: a `ValueError` is of its arguments."""
-        _log.warning(
-            "graph '%s' of assistant %s cannot be described",
-            assistant.graph_id,
-            assistant.assistant_id,
-            exc_info=exc,
-        )
+        self._tell(assistant, exc)
         told = self.error_object(exc)
         sentence = (
             f"Graph '{assistant.graph_id}' cannot be described: {told['error']}: {told['message']}"
         )
         kind = BadRequestError if isinstance(exc, ValueError) else GraphLoadError
         return kind(sentence)
+
+    def _tell(self, assistant: Assistant, exc: Exception) -> None:
+        """Log what went wrong: in a line, and once for each graph, for clients ask often."""
+        known = (assistant.graph_id, type(exc).__name__)
+        level = logging.DEBUG if known in self._told else logging.WARNING
+        self._told.add(known)
+        _log.log(
+            level,
+            "graph '%s' of assistant %s cannot be described: %s: %s",
+            assistant.graph_id,
+            assistant.assistant_id,
+            type(exc).__name__,
+            exc,
+            exc_info=_log.isEnabledFor(logging.DEBUG),
+        )
 
 
 def _configurable(

@@ -248,6 +248,7 @@ def _kwargs(
         "checkpoint_during": request.durability != "exit",
         "durability": request.durability,
         **strict,
+        **({"context_given": True} if request.context else {}),
         **({protocol_frames.FLAG: True} if request.event_streaming else {}),
         **({trace_context.KEPT: dict(request.trace)} if request.trace else {}),
     }

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
+    EXCLUDED_METADATA_KEYS,
     BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
@@ -130,9 +131,7 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         new_versions: ChannelVersions,
     ) -> Change:
         scope = self._scope
-        metadata = get_checkpoint_metadata(config, metadata)
-        if scope is not None:
-            metadata = _with_run_metadata(config, metadata)
+        metadata = _with_left_out(config, get_checkpoint_metadata(config, metadata))
         run_id = (scope.run_id if scope is not None else None) or metadata.get("run_id")
         row = encode_checkpoint(self.serde, config, checkpoint, metadata, run_id)
         values = encode_values(self.serde, checkpoint, new_versions)
@@ -319,14 +318,19 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         return count << _RANDOM_BITS | getrandbits(_RANDOM_BITS)
 
 
-def _with_run_metadata(config: RunnableConfig, metadata: CheckpointMetadata) -> CheckpointMetadata:
-    """Add what LangGraph leaves out of a run's metadata: nested members, and the thread."""
-    left_out = {
+def _with_left_out(config: RunnableConfig, metadata: CheckpointMetadata) -> CheckpointMetadata:
+    """Add what LangGraph leaves out: the place in thread and graph, and nested members."""
+    placed = {
         name: value
         for name, value in (config.get("metadata") or {}).items()
-        if name not in metadata and (name == "thread_id" or isinstance(value, dict | list))
+        if name in EXCLUDED_METADATA_KEYS or isinstance(value, dict | list)
     }
-    return cast("CheckpointMetadata", {**left_out, **metadata})
+    configured = {
+        name: value
+        for name, value in config.get("configurable", {}).items()
+        if isinstance(value, dict | list) and not name.startswith(("__", "langgraph_auth_"))
+    }
+    return cast("CheckpointMetadata", {**configured, **placed, **metadata})
 
 
 def _pruning(thread_ids: Sequence[str], strategy: str) -> _Work[None]:

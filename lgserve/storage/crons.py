@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lgserve.core.clock import to_iso
 from lgserve.core.models import FIRINGS_KEPT, Cron, CronFilter, CronFiring, Json, Page, Scope
 from lgserve.storage.filters import Where, order_and_page
+from lgserve.storage.seals import PLAIN
 from lgserve.storage.thread_lifetimes import VISIBLE
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class SqliteCrons:
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self._db = connection
         self._clock = clock
+        self.seals = PLAIN
 
     def find(self, cron_id: str, scope: Scope) -> Cron | None:
         """Return the cron, or None."""
@@ -56,17 +59,17 @@ class SqliteCrons:
         row = self._db.execute(
             f"SELECT {_COLUMNS} FROM crons{where.sql}", where.parameters
         ).fetchone()
-        return None if row is None else _cron(row)
+        return None if row is None else self._cron(row)
 
     def insert(self, cron: Cron) -> None:
         """Add a cron."""
         marks = ",".join("?" * len(_NAMES))
-        self._db.execute(f"INSERT INTO crons ({_COLUMNS}) VALUES ({marks})", _parameters(cron))
+        self._db.execute(f"INSERT INTO crons ({_COLUMNS}) VALUES ({marks})", self._row(cron))
 
     def update(self, cron: Cron) -> None:
         """Make the cron stand as given."""
         self._db.execute(
-            f"UPDATE crons SET {_CHANGES} WHERE cron_id = ?", (*_parameters(cron), cron.cron_id)
+            f"UPDATE crons SET {_CHANGES} WHERE cron_id = ?", (*self._row(cron), cron.cron_id)
         )
 
     def delete(self, cron_id: str) -> None:
@@ -88,7 +91,7 @@ class SqliteCrons:
             ),
             clause.parameters,
         )
-        return [_cron(row) for row in rows]
+        return [self._cron(row) for row in rows]
 
     def count(self, where: CronFilter, scope: Scope) -> int:
         """Return how many match."""
@@ -105,7 +108,7 @@ class SqliteCrons:
             f" AND cron_id NOT IN ({_marks(without)}) ORDER BY next_run_date, cron_id LIMIT ?",
             (now, *without, limit),
         )
-        return [_cron(row) for row in rows]
+        return [self._cron(row) for row in rows]
 
     def next_due(self, without: Sequence[str] = ()) -> datetime | None:
         """Return when an enabled cron is due next."""
@@ -167,6 +170,35 @@ class SqliteCrons:
         ).fetchone()
         return int(total)
 
+    def _row(self, cron: Cron) -> tuple[Any, ...]:
+        return _parameters(
+            replace(
+                cron,
+                payload=cast("Json", self.seals.seal("cron", "payload", cron.payload)),
+                user=cast("Json | None", self.seals.seal_json("cron", "user", cron.user)),
+            )
+        )
+
+    def _cron(self, row: tuple[Any, ...]) -> Cron:
+        return Cron(
+            cron_id=row[0],
+            assistant_id=row[1],
+            thread_id=row[2],
+            user_id=row[3],
+            schedule=row[4],
+            timezone=row[5],
+            payload=Json(self.seals.open("cron", "payload", row[6])),
+            metadata=Json(row[7]),
+            on_run_completed=row[8],
+            enabled=bool(row[9]),
+            end_time=row[10],
+            ends_at=row[11],
+            next_run_date=row[12],
+            created_at=row[13],
+            updated_at=row[14],
+            user=self.seals.open_json("cron", "user", row[15]),
+        )
+
     def _visible(self, scope: Scope) -> Where:
         clause = Where([_THREAD_IS_THERE], [to_iso(self._clock.now())])
         clause.add_scope("crons.metadata", scope)
@@ -186,27 +218,6 @@ class SqliteCrons:
 
 def _marks(values: Sequence[str]) -> str:
     return ",".join("?" * len(values))
-
-
-def _cron(row: tuple[Any, ...]) -> Cron:
-    return Cron(
-        cron_id=row[0],
-        assistant_id=row[1],
-        thread_id=row[2],
-        user_id=row[3],
-        schedule=row[4],
-        timezone=row[5],
-        payload=Json(row[6]),
-        metadata=Json(row[7]),
-        on_run_completed=row[8],
-        enabled=bool(row[9]),
-        end_time=row[10],
-        ends_at=row[11],
-        next_run_date=row[12],
-        created_at=row[13],
-        updated_at=row[14],
-        user=None if row[15] is None else Json(row[15]),
-    )
 
 
 def _firing(row: tuple[Any, ...]) -> CronFiring:

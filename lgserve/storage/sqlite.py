@@ -126,6 +126,7 @@ class SqliteStorage:
             known.endings.seals = self.seals
             known.runs.seals = known.threads.seals = known.events.seals = self.seals
             known.a2a.seals = known.requests.seals = self.seals
+            known.crons.seals = known.webhooks.seals = self.seals
             known.threads.checkpoints_elsewhere = self.checkpoints_elsewhere is not None
             self._transactions[connection] = known
         return known

@@ -20,6 +20,7 @@ from lgserve.core.webhooks import (
     check_url,
 )
 from lgserve.storage.filters import Where, order_and_page
+from lgserve.storage.seals import PLAIN
 from lgserve.storage.webhook_payload import run_payload, webhook_of
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class SqliteWebhooks:
         self._threads = threads
         self._retry_for = retry_for
         self._written = written
+        self.seals = PLAIN
 
     def run_ended(self, run: Run, end: Settlement) -> None:
         """Write what a run's webhook is to be told, before the run and its thread may go."""
@@ -100,16 +102,27 @@ class SqliteWebhooks:
                 message.run_id,
                 message.thread_id,
                 message.metadata,
-                message.url,
+                self._sealed("url", message.url),
                 message.origin,
-                jsonio.dumps(message.headers),
+                self.seals.seal("webhook", "headers", jsonio.dumps(message.headers)),
                 to_iso(now),
                 to_iso(now),
                 to_iso(now + self._retry_for),
-                message.payload,
+                self.seals.seal("webhook", "payload", message.payload),
             ),
         )
         self._written()
+
+    def _sealed(self, field: str, text: str | None) -> str | bytes | None:
+        """Return a text as it is stored: readable, where nothing is sealed."""
+        if text is None or not self.seals.on:
+            return text
+        return self.seals.seal("webhook", field, text.encode())
+
+    def _opened(self, field: str, stored: Any) -> Any:
+        if not isinstance(stored, bytes):
+            return stored
+        return self.seals.open("webhook", field, stored).decode()
 
     def find(self, webhook_id: str, scope: Scope) -> WebhookDelivery | None:
         """Return the delivery, or None."""
@@ -118,7 +131,7 @@ class SqliteWebhooks:
         row = self._db.execute(
             f"SELECT {_COLUMNS} FROM webhook_deliveries{where.sql}", where.parameters
         ).fetchone()
-        return None if row is None else _delivery(row)
+        return None if row is None else self._delivery(row)
 
     def search(self, wanted: WebhookFilter, page: Page, scope: Scope) -> list[WebhookDelivery]:
         """Return a page of matching deliveries, without their payloads."""
@@ -128,7 +141,7 @@ class SqliteWebhooks:
             + order_and_page("created_at", "webhook_id", page),
             where.parameters,
         )
-        return [_delivery(row) for row in rows]
+        return [self._delivery(row) for row in rows]
 
     def count(self, wanted: WebhookFilter, scope: Scope) -> int:
         """Return how many match."""
@@ -151,7 +164,7 @@ class SqliteWebhooks:
                 seconds=row[2],
                 status_code=row[3],
                 error=row[4],
-                response=row[5],
+                response=self._opened("response", row[5]),
             )
             for row in rows
         ]
@@ -239,7 +252,7 @@ class SqliteWebhooks:
                 attempt.seconds,
                 attempt.status_code,
                 attempt.error,
-                attempt.response,
+                self._sealed("response", attempt.response),
             ),
         )
         self._db.execute(
@@ -262,6 +275,30 @@ class SqliteWebhooks:
         done = self._db.execute("DELETE FROM webhook_deliveries WHERE ended_at < ?", (moment,))
         return done.rowcount
 
+    def _delivery(self, row: tuple[Any, ...]) -> WebhookDelivery:
+        return WebhookDelivery(
+            message=WebhookMessage(
+                webhook_id=row[0],
+                kind=row[1],
+                run_id=row[2],
+                thread_id=row[3],
+                metadata=Json(row[4]),
+                url=self._opened("url", row[5]),
+                origin=row[6],
+                headers=jsonio.loads(self.seals.open("webhook", "headers", row[7])),
+                payload=Json(self.seals.open("webhook", "payload", row[17])),
+            ),
+            status=row[8],
+            attempts=row[9],
+            tries=row[10],
+            created_at=row[11],
+            next_attempt_at=row[12],
+            retry_until=row[13],
+            ended_at=row[14],
+            status_code=row[15],
+            error=row[16],
+        )
+
     def _now(self) -> str:
         return to_iso(self._clock.now())
 
@@ -281,28 +318,3 @@ def _where(wanted: WebhookFilter, scope: Scope) -> Where:
             where.add(f"{name} = ?", value)
     where.add_scope("metadata", scope)
     return where
-
-
-def _delivery(row: tuple[Any, ...]) -> WebhookDelivery:
-    return WebhookDelivery(
-        message=WebhookMessage(
-            webhook_id=row[0],
-            kind=row[1],
-            run_id=row[2],
-            thread_id=row[3],
-            metadata=Json(row[4]),
-            url=row[5],
-            origin=row[6],
-            headers=jsonio.loads(row[7]),
-            payload=Json(row[17]),
-        ),
-        status=row[8],
-        attempts=row[9],
-        tries=row[10],
-        created_at=row[11],
-        next_attempt_at=row[12],
-        retry_until=row[13],
-        ended_at=row[14],
-        status_code=row[15],
-        error=row[16],
-    )

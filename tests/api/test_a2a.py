@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,6 +15,7 @@ import pytest
 
 from tests.api.a2a_tools import (
     Rpc,
+    checked_error,
     data_of,
     put_together,
     reason,
@@ -541,3 +544,25 @@ def test_a_busy_thread_of_the_api_takes_a_message_in_its_turn(
     file.touch()
     until(lambda: state(rpc.get("talk", task)) == "COMPLETED")
     assert text(rpc.get("talk", task)) == "hello you"
+
+
+def test_of_two_answers_at_once_exactly_one_is_taken(rpc: Rpc, url: str) -> None:
+    for _ in range(10):
+        asked = rpc.send("approve", "please")
+        start = threading.Barrier(4)
+
+        def answer(word: str, task: str = asked["id"], start: threading.Barrier = start) -> Any:
+            with httpx.Client(base_url=url, timeout=30) as own:
+                start.wait(30)
+                return Rpc(own, rpc.schema).answer(
+                    "approve", "SendMessage", message=said(word, taskId=task)
+                )
+
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(answer, ("one", "two", "three", "four")))
+        (taken,) = [each["result"]["task"] for each in answers if "result" in each]
+        assert state(taken) == "COMPLETED"
+        refused = [checked_error(each["error"]) for each in answers if "error" in each]
+        assert [reason(each) for each in refused] == ["UNSUPPORTED_OPERATION"] * 3
+        history = rpc.get("approve", asked)["history"]
+        assert len([each for each in history if each["role"] == "ROLE_USER"]) == 2

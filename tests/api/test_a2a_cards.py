@@ -122,6 +122,8 @@ def test_the_extended_card_of_a_server_with_keys_is_valid(
     ("path", "message"),
     [
         ("/.well-known/agent-card.json", "Missing required query parameter: assistant_id"),
+        ("/.well-known/agent-card.json", "set lgserve.a2a_assistant in the config"),
+        ("/.well-known/agent.json", "ask for /a2a/talk/.well-known/agent-card.json"),
         ("/a2a/nope", "Failed to get assistant 'nope': Invalid assistant ID"),
         ("/a2a/0d0c7bfc-5ab9-4bb1-9a7e-b0f01c7a9a55", "not found"),
     ],

@@ -382,6 +382,10 @@ def test_the_sync_sdk_does_so_too(server_url: str, mark: str) -> None:
         assert client.crons.search(metadata={"mark": mark}) == []
 
 
+_METHODS = ("GET", "POST", "PATCH", "DELETE")
+_GONE = [404] * len(_METHODS)
+
+
 @pytest.mark.parametrize(
     "config", [{"http": {"disable_runs": True}}, {"lgserve": {"crons": {"enabled": False}}}]
 )
@@ -395,3 +399,7 @@ def test_without_crons_there_is_no_trace_of_them(
         info = httpx.get(f"{url}/info").json()
         assert (info["flags"]["crons"], info["capabilities"]["crons"]) == (False, False)
         assert httpx.post(f"{url}/runs/crons/search", json={}).status_code == 404
+        with httpx.Client(base_url=url) as without:
+            thread_id = without.post("/threads", json={}).json()["thread_id"]
+            for path in ("/runs/crons", f"/threads/{thread_id}/runs/crons"):
+                assert [without.request(method, path).status_code for method in _METHODS] == _GONE

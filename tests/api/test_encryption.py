@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from langgraph_sdk import get_client
 
 from tests.api.conftest import served
+from tests.receivers import receiver
 from tests.servers import project
 
 _KEY = "0123456789abcdef0123456789abcdef"
@@ -113,6 +115,47 @@ async def test_what_a_named_request_was_answered_is_sealed_too(tmp_path: Path) -
                 assert again.json() == first.json()
         assert plain_text_in(data) == []
     assert plain_text_in(data) == []
+
+
+@pytest.mark.parametrize("config", [_AES, _HANDLERS], ids=["aes", "handlers"])
+async def test_what_a_cron_is_to_run_and_a_webhook_to_tell_is_sealed_too(
+    tmp_path: Path, config: dict[str, Any]
+) -> None:
+    data = tmp_path / "data"
+    cron = {"assistant_id": "echo", "schedule": "0 0 1 1 *", "input": {"secret": _SECRET}}
+    with receiver() as hook:
+        hook.body = _SECRET.encode()
+        # Handlers of JSON are for objects: an address is none.
+        password = _SECRET if config is _AES else "password"
+        url = hook.url.replace("://", f"://me:{password}@")
+        with served(tmp_path, "sealed", config, data=str(data)) as server:
+            async with httpx.AsyncClient(base_url=server) as client:
+                made = (await client.post("/runs/crons", json={**cron, "webhook": url})).json()
+                path = f"/runs/crons/{made['cron_id']}"
+                await client.post(f"{path}/trigger")
+                (came,) = await asyncio.to_thread(hook.wait_for, 1)
+                assert came.json["values"]["secret"] == _SECRET
+                changed = await client.patch(path, json={"input": {"secret": _SECRET + "!"}})
+                assert changed.json()["payload"]["input"] == {"secret": _SECRET + "!"}
+            assert plain_text_in(data) == []
+        with served(tmp_path, "sealed", config, data=str(data)) as server:
+            async with httpx.AsyncClient(base_url=server) as client:
+                (found,) = (await client.post("/runs/crons/search", json={})).json()
+                assert found["payload"]["input"] == {"secret": _SECRET + "!"}
+                delivery = (await client.get(f"/webhooks/{came.id}")).json()
+                assert delivery["payload"]["values"]["secret"] == _SECRET
+                (listed,) = (await client.get("/webhooks")).json()
+                assert listed["url"] == hook.url.replace("://", "://me:***@")
+        assert plain_text_in(data) == []
+
+
+async def test_the_server_tells_what_is_sealed_and_what_is_not(tmp_path: Path) -> None:
+    with served(tmp_path, "sealed", _AES) as url:
+        async with httpx.AsyncClient(base_url=url) as client:
+            told = (await client.get("/info")).json()["encryption"]
+    assert told["kind"] == "aes-gcm"
+    assert {"checkpoints", "crons", "webhooks"} <= set(told["sealed"])
+    assert {"metadata", "store"} <= set(told["readable"])
 
 
 async def test_without_encryption_the_same_would_be_found(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -707,6 +708,42 @@ def test_a_user_is_asked_until_all_is_answered(lone: httpx.Client) -> None:
     assert lone.post("/threads/count", json={}).json() == 0
     late = modern(lone, "tools/call", params, elicits=True)
     assert (late.status_code, late.json()["error"]["code"]) == (400, -32602)
+
+
+def test_an_answer_that_does_not_match_the_form_is_refused_and_can_be_mended(
+    lone: httpx.Client,
+) -> None:
+    params: dict[str, Any] = {"name": "asking", "arguments": {}}
+    asked = result(modern(lone, "tools/call", params, elicits=True))
+
+    def answer(content: Any) -> httpx.Response:
+        key = next(iter(asked["inputRequests"]))
+        params["requestState"] = asked["requestState"]
+        params["inputResponses"] = {key: {"action": "accept", "content": content}}
+        return modern(lone, "tools/call", params, elicits=True)
+
+    for content in ({}, {"answer": 7}, {"name": "Ann"}):
+        refused = answer(content)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, -32602)
+        assert "content" in refused.json()["error"]["message"]
+    asked = result(answer({"answer": "Ann"}))
+    wrong = answer({"age": "seven"}).json()["error"]["message"]
+    assert "content.age" in wrong
+    assert "integer" in wrong
+    assert result(answer({"age": 7}))["structuredContent"] == {"answer": "Ann", "second": "7"}
+
+
+def test_a_graph_that_cannot_be_described_is_listed_and_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with served(tmp_path, "mcp") as url, httpx.Client(base_url=url, timeout=30) as client:
+        for _ in range(3):
+            tools = result(modern(client, "tools/list"))["tools"]
+            assert "picky" in {tool["name"] for tool in tools}
+    told = [each for each in caplog.records if "cannot be described" in each.getMessage()]
+    (about,) = [each for each in told if "'picky'" in each.getMessage()]
+    assert about.getMessage().endswith("RuntimeError: only for runs")
+    assert not about.exc_info
 
 
 def test_a_user_who_does_not_answer_ends_the_call(lone: httpx.Client) -> None:

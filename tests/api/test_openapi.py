@@ -11,11 +11,10 @@ import httpx
 import pytest
 
 from lgserve import __version__, jsonio
-from lgserve.api import later
 from lgserve.api.app import GROUPS, build_app
 from lgserve.api.auth import PUBLIC, open_paths
 from lgserve.api.keys import ApiOptions, Services
-from lgserve.api.openapi import UNLISTED, Described, document, served_routes
+from lgserve.api.openapi import Described, document, served_routes
 from lgserve.api.operations import OPERATIONS, TAGS
 from lgserve.settings import Cors
 from tests.api.conftest import served
@@ -189,11 +188,6 @@ def test_what_is_switched_off_is_not_described(group: str) -> None:
 
     assert set(rest) == set(_served(_options(disabled=frozenset({group}))))
     assert len(rest) < len(_served(_options()))
-
-
-def test_what_is_only_refused_by_name_is_not_described(whole: dict[str, Any]) -> None:
-    assert not later.operations() & set(_listed(whole))
-    assert not UNLISTED & set(_listed(whole))
 
 
 @pytest.mark.requirement("OPENAPI-006")

@@ -244,3 +244,26 @@ def test_configurable_and_context_exclude_each_other(http: httpx.Client) -> None
     assert answer.json()["detail"].startswith("Cannot specify both configurable and context.")
     either = http.post("/runs/wait", json={**body, "context": {}}).json()
     assert either["seen"]["context"] == {"user": "anon", "level": 9}
+
+
+@pytest.mark.requirement("RUN-001")
+def test_a_context_puts_into_configurable_only_what_the_schema_knows(http: httpx.Client) -> None:
+    given = {"user": "u", "nope": 9, "thread_id": "forged"}
+    thread_id = new_thread(http)
+    of_context = seen(http, thread_id, context=given)
+    assert of_context["context"] == {"user": "u", "level": 1}
+    assert of_context["configurable"]["user"] == "u"
+    assert "nope" not in of_context["configurable"]
+    assert of_context["configurable"]["thread_id"] == thread_id
+    assert last_run(http, thread_id)["kwargs"]["context"] == given
+    of_config = seen(http, thread_id, config={"configurable": {"user": "u", "nope": 9}})
+    assert of_config["configurable"]["nope"] == 9
+
+
+def test_an_assistants_context_is_filtered_when_the_run_gives_one(http: httpx.Client) -> None:
+    made = http.post("/assistants", json={"graph_id": "show", "context": {"anope": 1}}).json()
+    assistant_id = made["assistant_id"]
+    assert seen(http, new_thread(http), assistant_id)["configurable"]["anope"] == 1
+    run = seen(http, new_thread(http), assistant_id, context={"level": 2})
+    assert run["configurable"]["level"] == 2
+    assert "anope" not in run["configurable"]

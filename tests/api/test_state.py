@@ -375,3 +375,57 @@ class TestSubgraphs:
 def test_routes_that_never_were_are_405(http: httpx.Client, thread_id: str) -> None:
     assert http.post(f"/threads/{thread_id}/state/bulk", json={}).status_code == 405
     assert http.patch(f"/threads/{thread_id}/state", json={}).status_code == 405
+
+
+async def metadata_of(client: LangGraphClient, thread_id: str) -> dict[str, Any]:
+    state: Any = await client.threads.get_state(thread_id)
+    return dict(state["metadata"])
+
+
+@pytest.mark.requirement("STATE-001")
+class TestMetadata:
+    """What the metadata of a checkpoint says of where it belongs, as the reference has it."""
+
+    async def test_of_an_update_names_the_thread_and_what_it_forked_from(
+        self, client: LangGraphClient, thread_id: str
+    ) -> None:
+        earlier = (await checkpoint_ids(client, thread_id))[1]
+        await client.threads.update_state(thread_id, {"text": "two"}, as_node="a")
+        updated = await metadata_of(client, thread_id)
+        await client.threads.update_state(
+            thread_id, {"text": "two"}, as_node="a", checkpoint_id=earlier
+        )
+        forked = await metadata_of(client, thread_id)
+        assert (updated["thread_id"], "checkpoint_id" in updated) == (thread_id, False)
+        assert (forked["thread_id"], forked["checkpoint_id"]) == (thread_id, earlier)
+
+    async def test_of_a_copy_names_the_copy(self, client: LangGraphClient, thread_id: str) -> None:
+        await client.threads.update_state(thread_id, {"text": "two"})
+        copying: Any = client.threads.copy(thread_id)  # the SDK says that it returns nothing
+        copy = (await copying)["thread_id"]
+        states: Any = await client.threads.get_history(copy, limit=10)
+        assert {state["metadata"]["thread_id"] for state in states} == {copy}
+
+    async def test_of_a_subgraph_says_which_node_and_step_it_is_of(
+        self, client: LangGraphClient
+    ) -> None:
+        thread_id = str((await client.threads.create())["thread_id"])
+        await client.runs.wait(thread_id, "parent", input={"text": "p", "stop": True})
+        root: Any = await client.threads.get_state(thread_id, subgraphs=True)
+        metadata = root["tasks"][0]["state"]["metadata"]
+        namespace = f"child:{root['tasks'][0]['id']}"
+        assert {name: metadata[name] for name in metadata if name.startswith("langgraph_c")} == {
+            "langgraph_checkpoint_ns": namespace
+        }
+        assert metadata["checkpoint_ns"] == namespace
+        assert (metadata["langgraph_step"], metadata["langgraph_node"]) == (2, "child")
+        assert metadata["langgraph_path"] == ["__pregel_pull", "child"]
+        assert metadata["langgraph_triggers"] == ["branch:to:child"]
+        assert metadata["checkpoint_map"] == {"": root["checkpoint"]["checkpoint_id"]}
+        assert "checkpoint_map" not in root["metadata"]
+
+    async def test_shows_nested_members_of_the_configurable(self, client: LangGraphClient) -> None:
+        thread_id = str((await client.threads.create())["thread_id"])
+        config: Any = {"configurable": {"nested": {"a": [1]}}}
+        await client.runs.wait(thread_id, "echo", input={"text": "x"}, config=config)
+        assert (await metadata_of(client, thread_id))["nested"] == {"a": [1]}

@@ -241,6 +241,34 @@ def test_a_cron_carries_one(http: httpx.Client, hook: Receiver) -> None:
     http.delete(f"/runs/crons/{cron.json()['cron_id']}")
 
 
+def test_a_cron_shows_its_webhook_without_the_password_and_uses_it_with(
+    http: httpx.Client, hook: Receiver
+) -> None:
+    url, shown = (hook.url.replace("://", f"://me:{word}@") for word in ("se%3Acret", "***"))
+    body = {**run_of(hook, "echo", {"text": "cron"}, schedule="0 0 1 1 *"), "webhook": url}
+    made = http.post("/runs/crons", json=body).json()
+    path = f"/runs/crons/{made['cron_id']}"
+    changed = http.patch(path, json={"webhook": shown, "input": {"text": "other"}}).json()
+    (found,) = http.post("/runs/crons/search", json={"limit": 1}).json()
+    views = (made, http.get(path).json(), changed, found)
+    assert [view["payload"]["webhook"] for view in views] == [shown] * 4
+    http.post(f"{path}/trigger")
+    came = only(hook)
+    assert base64.b64decode(came.headers["authorization"].removeprefix("Basic ")) == b"me:se:cret"
+    http.delete(path)
+
+
+def test_a_loopback_address_is_called_however_it_is_written(
+    http: httpx.Client, hook: Receiver
+) -> None:
+    hosts = ("127.1", "0x7f.1", "2130706433", "localhost.", "[::ffff:127.0.0.1]")
+    for host in hosts:
+        url = hook.url.replace("127.0.0.1", host)
+        body = {"assistant_id": "echo", "input": {"text": host}, "webhook": url}
+        assert http.post("/runs/wait", json=body).status_code == 200
+    assert {came.json["values"]["text"] for came in hook.wait_for(5)} == set(hosts)
+
+
 def verified(came: Received, key: bytes) -> bool:
     """Check a signature as a receiver would, by the specification alone."""
     stamp = came.headers["webhook-timestamp"]

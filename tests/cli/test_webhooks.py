@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -191,3 +193,21 @@ def test_a_taken_port_is_named(real: Lgserve, hook: Receiver) -> None:
     result = real("webhooks", "listen", "--port", port)
     assert (result.status, result.out) == (1, "")
     assert f"port {port} is in use" in result.err
+
+
+def test_the_usual_port_makes_way_where_it_is_taken() -> None:
+    command = [sys.executable, "-m", "lgserve", "webhooks", "listen", "-n", "1"]
+    with contextlib.ExitStack() as taken:
+        with contextlib.suppress(OSError):  # then it is taken anyway
+            taken.enter_context(socket.create_server(("127.0.0.1", 2025)))
+        ended = subprocess.run(
+            [*command, "--timeout", "100ms"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    moved, listening_on, *_ = ended.stderr.splitlines()
+    assert moved.startswith("port 2025 is in use, so this is port ")
+    assert listening_on == f"listening on http://127.0.0.1:{moved.split()[-1]}"
+    assert ended.returncode == 124

@@ -11,7 +11,7 @@ import pytest
 from lgserve.core.clock import SystemClock
 from lgserve.core.errors import NotFoundError
 from lgserve.core.ids import system_assistant_id
-from lgserve.core.models import EVERYTHING
+from lgserve.core.models import EVERYTHING, AssistantFilter, Page
 from lgserve.graphs.loader import GraphSource
 from lgserve.graphs.registry import GraphRegistry
 from lgserve.services.assistants import AssistantPatch, AssistantService
@@ -73,3 +73,27 @@ async def test_a_graph_that_is_gone_takes_its_assistant_with_it(storage: SqliteS
     with pytest.raises(NotFoundError):
         await service.get(system_assistant_id("a"), EVERYTHING)
     assert (await service.get("b", EVERYTHING)).name == "b"
+
+
+async def test_a_stranger_with_the_id_of_a_later_graph_makes_room_for_it(
+    storage: SqliteStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = await started(storage, a=None)
+    taken = system_assistant_id("b")
+    given: dict[str, Any] = {"graph_id": "a", "config": {}, "if_exists": "raise", "scope": {}}
+    forged = {"created_by": "system", "owner": "eve"}
+    await service.create(
+        assistant_id=taken, name="Eve", metadata=forged, context={"x": 1}, description=None, **given
+    )
+    await service.update(taken, AssistantPatch(name="Eve 2"), EVERYTHING)
+
+    for _ in range(2):  # the second start finds all as it should be
+        service = await started(storage, a=None, b=None)
+        own = await service.get("b", EVERYTHING)
+        assert (own.graph_id, own.name, own.version, own.context) == ("b", "b", 1, b"{}")
+        assert own.metadata == b'{"created_by":"system"}'
+        where = AssistantFilter(metadata={"owner": "eve"})
+        (moved,), total = await service.search(where, Page(sort_by="name", limit=10), EVERYTHING)
+        assert (moved.graph_id, moved.name, moved.version, total) == ("a", "Eve 2", 2, 1)
+    assert f"assistant {taken} had the id of the new graph 'b'" in caplog.text
+    assert len([each for each in caplog.records if "had the id" in each.getMessage()]) == 1

@@ -75,6 +75,22 @@ def test_loopback_is_a_receiver_where_that_is_allowed() -> None:
         check_url("http://169.254.169.254/", LOOSE)
 
 
+@pytest.mark.parametrize(
+    ("url", "called"),
+    [
+        ("http://127.1:8/x?a=1#f", "http://127.0.0.1:8/x?a=1"),
+        ("http://2130706433/", "http://127.0.0.1:80/"),
+        ("http://0x7f.1:8/x", "http://127.0.0.1:8/x"),
+        ("http://127.0.0.1.:8/x", "http://127.0.0.1:8/x"),
+        ("http://me:secret@LOCALHOST.:8/x", "http://localhost:8/x"),
+        ("http://[::ffff:127.0.0.1]:8/x", "http://127.0.0.1:8/x"),
+        ("https://[0:0:0:0:0:0:0:1]/x", "https://[::1]:443/x"),
+    ],
+)
+def test_a_host_is_called_by_its_usual_name(url: str, called: str) -> None:
+    assert check_url(url, LOOSE).url == called
+
+
 @pytest.mark.parametrize("url", ["http://10.0.0.1/", "http://[fd12::1]/", "http://192.168.1.1/"])
 def test_private_addresses_are_receivers_unless_they_are_disabled(url: str) -> None:
     assert check_url(url, STRICT).port == 80

@@ -59,8 +59,15 @@ class _Bounds:
 def listen(
     out: Output,
     port: Annotated[
-        int, typer.Option("--port", "-p", min=0, max=65535, help="Port; 0 takes a free one.")
-    ] = _PORT,
+        int | None,
+        typer.Option(
+            "--port",
+            "-p",
+            min=0,
+            max=65535,
+            help=f"Port; 0 takes a free one.  [default: {_PORT}, or the next that is free]",
+        ),
+    ] = None,
     secret: Annotated[
         list[str] | None,
         typer.Option("--secret", help="whsec_…: check signatures, answer 401 to others."),
@@ -81,8 +88,10 @@ def listen(
     """
     secrets = [_secret(text) for text in secret or ()]
     bounds = _Bounds(count=count, seconds=parse_seconds(timeout) if timeout else None)
-    listener, _ = bind(_HOST, port, explicit=True)
+    listener, moved = bind(_HOST, _PORT if port is None else port, explicit=port is not None)
     with listener, Receiver(listener, secrets, status) as receiver:
+        if moved:
+            out.note(moved)
         out.note(f"listening on http://{_HOST}:{listener.getsockname()[1]}")
         _show_all(out, receiver, bounds)
 

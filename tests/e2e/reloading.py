@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -156,6 +158,70 @@ class Prober:
             self._stop.set()
             for thread in threads:
                 thread.join()
+
+
+class Line:
+    """One connection, kept: whoever closes it fails the test."""
+
+    def __init__(self, url: str, *, narrow: bool = False) -> None:
+        address = urlsplit(url)
+        self._socket = socket.socket()
+        self._socket.settimeout(SECONDS)
+        if narrow:  # little is on its way to who does not read
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._socket.connect((address.hostname, address.port))
+        self._answers = self._socket.makefile("rb")
+        self._length = 0
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._answers.close()
+        self._socket.close()
+
+    def ask(
+        self, method: str, path: str, body: dict[str, Any] | None = None, pieces: int = 1
+    ) -> tuple[int, bytes]:
+        self.send(method, path, body, pieces)
+        return self.status(), self.body()
+
+    def send(
+        self, method: str, path: str, body: dict[str, Any] | None = None, pieces: int = 1
+    ) -> None:
+        """Send a request, in as many pieces."""
+        content = b"" if body is None else json.dumps(body).encode()
+        head = f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(content)}\r\n"
+        data = f"{head}content-type: application/json\r\n\r\n".encode() + content
+        size = -(-len(data) // pieces)
+        for begin in range(0, len(data), size):
+            self._socket.sendall(data[begin : begin + size])
+            time.sleep(0.01 * (pieces > 1))  # so that they come one by one, mostly
+
+    def status(self) -> int:
+        """Read the head of an answer and return its status."""
+        line = self._answers.readline()
+        assert line, "the connection is closed"
+        headers = {}
+        while (header := self._answers.readline().decode().strip()) != "":
+            name, _, value = header.partition(":")
+            headers[name.lower()] = value.strip()
+        assert headers.get("connection") != "close"
+        self._length = int(headers.get("content-length", -1))
+        return int(line.split()[1])
+
+    def body(self) -> bytes:
+        """Read the rest of an answer."""
+        if self._length >= 0:
+            content = self._answers.read(self._length)
+            assert len(content) == self._length, f"{len(content)} of {self._length} bytes"
+            return content
+        chunks = []
+        while (size := int(self._answers.readline(), 16)) > 0:
+            chunks.append(self._answers.read(size))
+            self._answers.readline()
+        self._answers.readline()
+        return b"".join(chunks)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -48,15 +48,10 @@ class Side:
 
     async def until_busy(self) -> None:
         """Wait until something of a request is here."""
-        async with asyncio.timeout(SECONDS):
-            while not any(each.is_busy for each in self.connections()):
-                await asyncio.sleep(0)
+        await until(lambda: any(each.is_busy for each in self.connections()))
 
     async def until_given(self) -> None:
-        async with asyncio.timeout(SECONDS):
-            while not self.given:
-                self.sweep()
-                await asyncio.sleep(0)
+        await until(lambda: self.sweep() == 0 and bool(self.given))
 
 
 @asynccontextmanager
@@ -91,6 +86,12 @@ async def serving() -> AsyncIterator[Side]:
             os.close(descriptor)
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not holds():
+            await asyncio.sleep(0)
+
+
 async def test_a_connection_is_given_away_between_requests() -> None:
     async with serving() as side:
         await side.send(POST + b"0123456789")
@@ -107,9 +108,7 @@ async def test_a_request_that_has_begun_to_come_is_answered_here() -> None:
             assert (side.sweep(), side.given) == (1, [])
             await side.send(request[len(begin) :])
             await side.answer()
-            async with asyncio.timeout(SECONDS):
-                while side.connections()[0].is_busy:
-                    await asyncio.sleep(0)
+            await until(lambda: not side.connections()[0].is_busy)
         await side.until_given()
 
 

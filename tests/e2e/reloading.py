@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ import httpx
 from tests.servers import ServerProcess, project
 
 SECONDS = 30.0
+_ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass(slots=True)
@@ -125,39 +128,25 @@ def reloading(folder: Path, *arguments: str, **environment: str) -> Iterator[Pro
 
 @dataclass(slots=True)
 class Prober:
-    """Asks for /ok again and again, over one connection and over new ones."""
+    """Asks for /ok again and again, in a process of its own: see `tests.e2e.probing`."""
 
     url: str
     failures: list[str] = field(default_factory=list)
     longest: float = 0.0
     asked: int = 0
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def run(self, *, keep: bool) -> None:
-        limits = httpx.Limits(max_keepalive_connections=1 if keep else 0)
-        with httpx.Client(base_url=self.url, limits=limits, timeout=10) as client:
-            while not self._stop.wait(0.02):
-                began = time.monotonic()
-                try:
-                    assert client.get("/ok").status_code == 200
-                except Exception as exc:  # noqa: BLE001 - whatever it is, it is a failure
-                    self.failures.append(repr(exc))
-                self.asked += 1
-                self.longest = max(self.longest, time.monotonic() - began)
 
     @contextmanager
     def asking(self) -> Iterator[Prober]:
-        threads = [
-            threading.Thread(target=self.run, kwargs={"keep": keep}) for keep in (True, False)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield self
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join()
+        command = [sys.executable, "-m", "tests.e2e.probing", self.url]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT
+        ) as process:
+            try:
+                yield self
+            finally:
+                told, _ = process.communicate()
+        seen = json.loads(told)
+        self.asked, self.longest, self.failures = seen["asked"], seen["longest"], seen["failures"]
 
 
 class Line:

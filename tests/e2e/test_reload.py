@@ -54,7 +54,7 @@ def test_a_file_saved_during_a_stream_loses_no_event_and_fails_no_request(
     assert [name for name, _ in events if name == "error"] == []
     assert events[-1][1]["log"] == ["a:one", "b:one", "c:one"]
     assert prober.failures == []
-    assert prober.asked > 100
+    assert prober.asked > 10
     assert answered - saved < 5  # the bar is measured by tests/benchmarks/bars.py
 
 

@@ -1,7 +1,7 @@
 """Asks a server for /ok every 20 ms, over a connection that is kept and over new ones.
 
 `python -m tests.e2e.probing URL`: a process of its own, lest it measures how busy the one is that
-makes the load. It asks until its stdin ends, and then prints what it has seen.
+makes the load. It prints a line when it begins, asks until its stdin ends, and prints what it saw.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def main() -> None:
     ]
     for thread in threads:
         thread.start()
+    print("asking", flush=True)
     sys.stdin.read()
     over.set()
     for thread in threads:

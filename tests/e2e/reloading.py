@@ -141,6 +141,8 @@ class Prober:
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT
         ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
             try:
                 yield self
             finally:

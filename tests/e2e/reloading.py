@@ -107,9 +107,13 @@ class Project:
 
 
 @contextmanager
-def reloading(folder: Path, *arguments: str, **environment: str) -> Iterator[Project]:
-    """Serve the project `reloading` with reload."""
+def reloading(
+    folder: Path, *arguments: str, over: str | None = None, **environment: str
+) -> Iterator[Project]:
+    """Serve the project `reloading` with reload, with the files of another one over it."""
     config = project(folder, "reloading")
+    if over is not None:
+        project(folder, over)
     (folder / ".env").write_text("WORD=hello\n")
     server = ServerProcess(
         folder=folder, config=config, arguments=arguments, environment=environment
@@ -222,6 +226,7 @@ class Reader:
     url: str
     path: str
     body: dict[str, Any] | None
+    headers: dict[str, str] = field(default_factory=dict)
     events: list[tuple[str, Any]] = field(default_factory=list)
     connected: threading.Event = field(default_factory=threading.Event)
     begun: threading.Event = field(default_factory=threading.Event)
@@ -251,7 +256,7 @@ class Reader:
         method = "GET" if self.body is None else "POST"
         try:
             with (
-                httpx.Client(base_url=self.url, timeout=SECONDS) as client,
+                httpx.Client(base_url=self.url, timeout=SECONDS, headers=self.headers) as client,
                 client.stream(method, self.path, json=self.body) as answer,
             ):
                 self.connected.set()

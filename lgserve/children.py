@@ -127,7 +127,7 @@ class Launcher(Protocol):
         ...
 
     def loaded(self, modules: Sequence[str]) -> None:
-        """Hear which modules of others the project needed."""
+        """Hear which modules of others the project needed, that were not imported beforehand."""
         ...
 
     def renew(self) -> None:
@@ -242,7 +242,7 @@ class Forker:
     def loaded(self, modules: Sequence[str]) -> None:
         """Have them imported for the children to come."""
         with self._lock:
-            self._modules = tuple(modules)
+            self._modules = tuple(dict.fromkeys((*self._modules, *modules)))
             self._preload()
 
     def renew(self) -> None:

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import StreamReader, hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
 from lgserve.api import connections
@@ -23,22 +23,34 @@ from lgserve.api import connections
 class Connection(connections.Connection):
     """A client's connection that knows whether it could be given away."""
 
-    __slots__ = ("_begun", "_mixed")
+    __slots__ = ("_begun", "_body", "_mixed")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         #: Bytes have come that are no whole request yet.
         self._begun = False
+        #: The body of the request that came last.
+        self._body: StreamReader | None = None
         #: Bytes have come while a request was answered: some of them may wait in the parser.
         self._mixed = False
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes from the client."""
-        waited = self._waiter is not None and not self._waiter.done()
-        answering = self._current_request is not None and self._current_request.content.is_eof()
+        """Take bytes from the client; none, when aiohttp goes on with what it has kept."""
+        is_body = self._body is not None and not self._body.is_eof()
+        self._mixed = self._mixed or (bool(data) and self._is_answering())
+        known = self._request_count
         super().data_received(data)
-        self._mixed = self._mixed or answering
-        self._begun = (waited or self._begun) and not self._messages
+        if self._request_count > known:
+            self._body, self._begun = self._messages[-1][1], False
+        elif data and not is_body:
+            self._begun = True
+
+    def _is_answering(self) -> bool:
+        """Tell whether a whole request has come whose answer has not ended."""
+        request = self._current_request
+        if request is None or not request.content.is_eof():
+            return False
+        return not getattr(request.writer, "_eof", False)
 
     @property
     def is_idle(self) -> bool:
@@ -47,10 +59,12 @@ class Connection(connections.Connection):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request is being answered, or has begun to come, or the connection is new."""
+        """Whether a request is here, in whole or in part, or an answer that is not all sent."""
+        if self.transport is None:
+            return False
         waiting = self._waiter is not None and not self._waiter.done()
         clean = not (self._messages or self._begun or self._current_request)
-        return self.transport is not None and not (waiting and clean)
+        return not (waiting and clean) or self.transport.get_write_buffer_size() > 0
 
     def give_away(self) -> socket.socket | None:
         """Stop reading and return the connection; None if the client has gone."""

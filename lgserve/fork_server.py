@@ -24,6 +24,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from lgserve.channel import Channel, Message, unpacked
@@ -43,9 +44,19 @@ def can_fork() -> bool:
     return sys.platform == "linux" and _TASKS.is_dir()
 
 
-def third_party_modules() -> list[str]:
-    """Name the modules of this process that lie in a folder of libraries, in order of import."""
-    return [name for name, module in list(sys.modules.items()) if _is_third_party(name, module)]
+def newest_module() -> str:
+    """Name the module that was imported last."""
+    return next(reversed(sys.modules))
+
+
+def third_party_modules(since: str = "") -> list[str]:
+    """Name the modules imported after another that lie in a folder of libraries, in their order.
+
+    Older ones are not even looked at: after a fork that alone would copy the pages they lie on.
+    """
+    # One step for the interpreter, lest another thread import something meanwhile.
+    newest_first = list(takewhile(since.__ne__, reversed(sys.modules)))
+    return [name for name in reversed(newest_first) if _is_third_party(name, sys.modules.get(name))]
 
 
 def _is_third_party(name: str, module: object) -> bool:
@@ -63,6 +74,8 @@ class Forked:
     channel: socket.socket
     #: Modules that were imported for the project's sake.
     preloaded: frozenset[str]
+    #: The module that the fork server imported last.
+    newest: str
 
 
 class ForkServer:
@@ -134,7 +147,7 @@ class ForkServer:
         if pid == 0:
             self._become_child(parent)
             end = socket.socket(fileno=descriptor)
-            return Forked(self._listener, end, frozenset(self._preloaded))
+            return Forked(self._listener, end, frozenset(self._preloaded), newest_module())
         os.close(descriptor)
         self._children.add(pid)
         self._channel.send("forked", pid=pid)

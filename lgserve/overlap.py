@@ -13,10 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lgserve import jsonio
 from lgserve.channel import Channel, Message
 from lgserve.core.errors import LgserveError
 from lgserve.core.models import EVERYTHING, Run, RunResult, StreamEvent
 from lgserve.core.vocabulary import ACTIVE_RUN_STATUSES
+from lgserve.engine.failures import error_object
+from lgserve.services.results import error_result
 
 if TYPE_CHECKING:
     from lgserve.brokers.local import LocalRunStreams
@@ -135,8 +138,13 @@ class ForeignRuns:
                 break
             log.take_in(seen.events)
         if seen.run is None or seen.run.status not in ACTIVE_RUN_STATUSES:
-            result = await self.results.past_result(log.run)
-            await self.streams.close(log.run.run_id, result)
+            await self.streams.close(log.run.run_id, await self._result_of(log.run))
+
+    async def _result_of(self, run: Run) -> RunResult:
+        try:
+            return await self.results.past_result(run)
+        except Exception as exc:  # noqa: BLE001 - what the project's graph raises, if it is there
+            return error_result(jsonio.dumps(error_object(exc, mask=True)))
 
 
 def _look(tx: Transaction, log: RunLog) -> _Seen:

@@ -13,7 +13,7 @@ import contextlib
 import socket
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lgserve.core.models import EVERYTHING
 from lgserve.engine.tasks import TaskSet
@@ -55,6 +55,8 @@ class Retirement:
     _turn: asyncio.Event = field(default_factory=asyncio.Event)
     _begun: asyncio.Event = field(default_factory=asyncio.Event)
     _grace: float = 0.0
+    #: Those of the process that serves now.
+    _graphs: frozenset[str] = frozenset()
     _tasks: TaskSet = field(default_factory=TaskSet)
 
     def hear(self, message: Message) -> None:
@@ -64,18 +66,20 @@ class Retirement:
                 self._turn.set()
             case "peers":
                 self.place.shared = message.fields["count"] > 0
+            case "gone":
+                left = self.worker.recover_from(message.fields["owner"])
+                self._tasks.start(left, "taking back runs")
             case "retire":
                 self.place.shared = True
                 self._grace = message.fields["grace"]
+                self._graphs = frozenset(message.fields["graphs"])
                 self._begun.set()
             case "connection" if message.descriptor is not None:
                 self._tasks.start(self.doors.take_over(message.descriptor), "taking over")
             case "reload_error":
                 self.facts.reload_error = message.fields["error"]
-            case "signal" if message.fields["name"] == "cancel":
-                self._tasks.start(self._cancel(message.fields["run_id"]), "cancelling")
             case "signal":
-                self._look()
+                self._heed(message.fields)
             case _:
                 message.drop()
 
@@ -101,7 +105,7 @@ class Retirement:
         port = self.listener.getsockname()[1]
         await self.doors.close(self.listener)
         self.doors.give_away_idle(port, self.place.give)
-        await self.worker.retire()
+        await self.worker.retire(self._graphs)
         self.place.tell("retired")
         await self.scheduler.stop()
         until, hinted = time.monotonic() + self._grace, 0.0
@@ -110,7 +114,7 @@ class Retirement:
             late = time.monotonic() > until
             if late and not drained:
                 drained = True
-                self.worker.request_drain(unless_awaited=False)
+                self.worker.request_drain()
             busy = self.doors.give_away_idle(port, self.place.give)
             quiet = 0 if self._is_needed(late=late, busy=busy) else quiet + 1
             if quiet == _QUIET_SWEEPS:
@@ -131,6 +135,13 @@ class Retirement:
         if self.worker.active:
             return True
         return bool(busy and (not late or self.streams.awaited()))
+
+    def _heed(self, signal: dict[str, Any]) -> None:
+        """Act on what another process says."""
+        if signal["name"] == "cancel":
+            self._tasks.start(self._cancel(signal["run_id"]), "cancelling")
+        else:
+            self._look()
 
     async def _cancel(self, run_id: str) -> None:
         run = await self.storage.lookup(lambda tx: tx.runs.find(run_id, EVERYTHING))

@@ -38,7 +38,7 @@ INTERRUPTED = 130
 #: Beyond the grace its runs get, the time a child has to leave.
 _LEAVE_SECONDS = 3.0
 #: The time a child that still loads has, once what it loads is out of date.
-_LOAD_SECONDS = 10.0
+_LOAD_SECONDS = 2.0
 #: Retired children at once; of more, the oldest has to leave within its grace.
 _MOST_RETIRED = 8
 _STOP_SIGNALS = tuple(
@@ -116,6 +116,8 @@ class Supervisor:
         self._serving: Child | None = None
         self._coming: Child | None = None
         self._retired: list[Child] = []
+        #: Owners that ended when nobody served who could take back their runs.
+        self._gone: list[str] = []
         self._refused: ConfigurationError | None = None
         self._changed_again = False
         self._stopping = False
@@ -272,9 +274,10 @@ class Supervisor:
         if child is self._coming:
             before, self._serving, self._coming = self._serving, child, None
             if before is not None:
-                self._retire(before)
+                self._retire(before, facts)
             else:
                 self._let_claim()
+            self._tell_gone()
         if child is not self._serving or self._stopping:
             return
         self._broken = frozenset(g["graph_id"] for g in facts.get("graphs", ()) if g["error"])
@@ -284,9 +287,11 @@ class Supervisor:
         self._launcher.loaded(modules)
         self._go_on()
 
-    def _retire(self, child: Child) -> None:
+    def _retire(self, child: Child, facts: dict[str, Any]) -> None:
+        """Have a child make room for another one, of which these are the facts."""
         self._retired.append(child)
-        child.channel.send("retire", grace=self._order.settings.grace_seconds)
+        graphs = [graph["graph_id"] for graph in facts.get("graphs", ())]
+        child.channel.send("retire", grace=self._order.settings.grace_seconds, graphs=graphs)
         for oldest in self._retired[:-_MOST_RETIRED]:
             if oldest not in self._deadlines:
                 self._let_go(oldest)
@@ -347,8 +352,15 @@ class Supervisor:
                 self._talk.died(status)
         if self._serving is not None:
             self._serving.channel.send("peers", count=len(self._retired))
+        self._gone += [child.owner] if child.owner else []
+        self._tell_gone()
         self._go_on()
         return None
+
+    def _tell_gone(self) -> None:
+        """Have who serves take back the runs of processes that have ended."""
+        while self._serving is not None and self._serving.owner and self._gone:
+            self._serving.channel.send("gone", owner=self._gone.pop())
 
     def _one_less(self, child: Child) -> int | None:
         """Note that one has left; the last one ends it all."""

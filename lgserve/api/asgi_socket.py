@@ -14,6 +14,8 @@ from lgserve.api.asgi_scope import AsgiApp, Message, Scope, headers_of
 
 _ABNORMAL = 1006
 _REFUSED = 403
+#: Seconds a client may take to agree to the end when the server stops.
+_PART_SECONDS = 0.5
 
 
 class SocketExchange(Exchange):
@@ -133,6 +135,14 @@ class SocketExchange(Exchange):
         finally:
             await self._incoming.put(_disconnected(socket.close_code or _ABNORMAL), 64)
             self._incoming.end()
+
+    async def part(self) -> None:
+        """Tell the client, and by that the app, that the server goes away."""
+        if self._socket is not None:
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                async with asyncio.timeout(_PART_SECONDS):
+                    code = WSCloseCode.SERVICE_RESTART
+                    await self._socket.close(code=code, message=b"server restarting")
 
     def leave(self) -> None:
         """End: the app is told that its client has gone."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -100,6 +100,7 @@ class CustomApp:
         self._let_in: Callable[[web.Request], Any] | None = None
         self._prefix = ""
         self._cors: Cors | None = None
+        self._sockets: set[SocketExchange] = set()
 
     # ------------------------------------------------------------ its life
 
@@ -113,6 +114,11 @@ class CustomApp:
         """Learn what the API is: its middleware by which each request is guarded."""
         self._inner, self._let_in, self._cors = inner, let_in, cors
         self._prefix = app[OPTIONS].mount_prefix
+        app.on_shutdown.append(self._part)
+
+    async def _part(self, _: web.Application) -> None:
+        """Tell the clients of the app's sockets that the server goes away."""
+        await asyncio.gather(*(socket.part() for socket in self._sockets))
 
     async def start(self, app: Any, routes: Sequence[tuple[str, str]]) -> AppShape:
         """Start the app and serve it; `routes` are those of the API, which it cannot have.
@@ -213,14 +219,26 @@ class CustomApp:
         state = None if self._lifespan is None else self._lifespan.state
         if _is_handshake(request):
             socket = SocketExchange(request, self._around.trim, largest)
-            self._claim_root(socket)
             scope = websocket_scope(request, self._prefix, state)
-            take_over = functools.partial(_take_over, request, handler)
-            return await self._run(socket, scope, lambda: socket.answer(take_over))
+            return await self._hold(socket, scope, functools.partial(_take_over, request, handler))
         exchange = HttpExchange(request, self._around.trim, largest)
         self._claim_root(exchange)
         scope = http_scope(request, self._prefix, state)
         return await self._run(exchange, scope, lambda: exchange.answer(patience))
+
+    async def _hold(
+        self,
+        socket: SocketExchange,
+        scope: Scope,
+        take_over: Callable[[Message], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        """Serve a socket until it is closed."""
+        self._claim_root(socket)
+        self._sockets.add(socket)
+        try:
+            return await self._run(socket, scope, lambda: socket.answer(take_over))
+        finally:
+            self._sockets.discard(socket)
 
     def _asks_first(self, request: web.Request) -> bool:
         return self._options.route_auth or request.match_info.http_exception is None

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +24,7 @@ from lgserve.fork_server import (
     die_with,
     forget_shadowed,
     name_process,
+    newest_module,
     serve,
     third_party_modules,
 )
@@ -59,7 +60,8 @@ def main() -> None:
     # Ctrl-C reaches the whole foreground group; this process stops when its parent tells it to.
     # It stays in that group, because no other may read the terminal (`breakpoint()` does).
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    sys.exit(_serve(listener, socket.socket(fileno=descriptor), ()))
+    end = socket.socket(fileno=descriptor)
+    sys.exit(_serve(Forked(listener, end, frozenset(), newest_module())))
 
 
 def fork_main() -> None:
@@ -71,7 +73,7 @@ def _serve_forked(forked: Forked) -> NoReturn:
     """Serve, and end without taking down what is shared with the fork server, page by page."""
     status = 1
     try:
-        status = _serve(forked.listener, forked.channel, forked.preloaded)
+        status = _serve(forked)
     except Exception:  # noqa: BLE001 - the boundary of the process: told as Python would
         traceback.print_exc()
     finally:
@@ -81,16 +83,16 @@ def _serve_forked(forked: Forked) -> NoReturn:
         os._exit(status)
 
 
-def _serve(listener: int, end: socket.socket, preloaded: Collection[str]) -> int:
-    channel = Channel(end)
+def _serve(forked: Forked) -> int:
+    channel = Channel(forked.channel)
     order = _read_order(channel)
     project = order.settings.project
-    forget_shadowed(preloaded, (project.root, *project.import_paths))
+    forget_shadowed(forked.preloaded, (project.root, *project.import_paths))
     place = Place(channel, order)
     threading.Thread(target=_end_with_parent, args=(place,), name="lifeline", daemon=True).start()
-    server = socket.socket(fileno=listener)
+    server = socket.socket(fileno=forked.listener)
     try:
-        return serve_here(order, server, lambda facts: _announce(channel, facts), place)
+        return serve_here(order, server, partial(_announce, channel, forked.newest), place)
     except NotTakenOverError as exc:
         channel.send("failed", message=exc.message, details=exc.details)
     except LgserveError as exc:
@@ -101,8 +103,8 @@ def _serve(listener: int, end: socket.socket, preloaded: Collection[str]) -> int
     return CANNOT_SERVE
 
 
-def _announce(channel: Channel, facts: dict[str, Any]) -> None:
-    channel.send("ready", **facts, modules=third_party_modules())
+def _announce(channel: Channel, newest: str, facts: dict[str, Any]) -> None:
+    channel.send("ready", **facts, modules=third_party_modules(newest))
 
 
 def _read_order(channel: Channel) -> Order:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, suppress
 from copy import copy
 from itertools import islice
@@ -63,22 +63,19 @@ def _completion(kind: str) -> Callable[..., list[Candidate]]:
     def complete(ctx: typer.Context, incomplete: str) -> list[Candidate]:
         # Imports do not count: the time is for those who answer.
         found = (_file_says if ctx.params.get("db") else _server_says)(kind, ctx.params, incomplete)
-        return _in_time(
-            value
-            for value in found
-            if value[0].startswith(incomplete) and _PLAIN.fullmatch(value[0])
-        )
+        return _in_time(found, incomplete)
 
     return complete
 
 
-def _in_time(asked: Iterator[Candidate]) -> list[Candidate]:
-    """Return what is known when the time is over, be it nothing."""
+def _in_time(asked: Generator[Candidate], incomplete: str) -> list[Candidate]:
+    """Return what fits and is known when the time is over, be it nothing."""
     found: list[Candidate] = []
 
     def collect() -> None:
-        with suppress(Exception):
-            for candidate in islice(asked, _MOST):
+        with suppress(Exception), closing(asked):  # in this thread: it may hold a connection
+            fitting = (one for one in asked if _fits(one[0], incomplete))
+            for candidate in islice(fitting, _MOST):
                 found.append(candidate)  # noqa: PERF402 - one by one: the time may end at any
 
     worker = threading.Thread(target=collect, daemon=True)
@@ -87,12 +84,16 @@ def _in_time(asked: Iterator[Candidate]) -> list[Candidate]:
     return list(found)
 
 
-def _server_says(kind: str, given: Mapping[str, Any], incomplete: str) -> Iterator[Candidate]:
+def _fits(value: str, incomplete: str) -> bool:
+    return value.startswith(incomplete) and _PLAIN.fullmatch(value) is not None
+
+
+def _server_says(kind: str, given: Mapping[str, Any], incomplete: str) -> Generator[Candidate]:
     from lgserve.cli.client import ApiClient
     from lgserve.cli.completing_server import ASKING
     from lgserve.cli.context import find_connection
 
-    def ask() -> Iterator[Candidate]:
+    def ask() -> Generator[Candidate]:
         found = find_connection(
             ClientEnvironment.read(),
             given.get("url"),
@@ -106,11 +107,11 @@ def _server_says(kind: str, given: Mapping[str, Any], incomplete: str) -> Iterat
     return ask()
 
 
-def _file_says(kind: str, given: Mapping[str, Any], incomplete: str) -> Iterator[Candidate]:
+def _file_says(kind: str, given: Mapping[str, Any], incomplete: str) -> Generator[Candidate]:
     from lgserve.cli.completing_file import ids_in
     from lgserve.cli.database import NAME, find_folder, opened
 
-    def ask() -> Iterator[Candidate]:
+    def ask() -> Generator[Candidate]:
         with opened(find_folder(Path(given["db"]), None) / NAME) as connection:
             yield from ids_in(connection, kind, given, incomplete)
 

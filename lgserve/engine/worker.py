@@ -26,9 +26,9 @@ from lgserve.services.results import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Container, Sequence
 
-    from lgserve.core.ports import Checkpointers, Clock, RunStreams, Storage
+    from lgserve.core.ports import Checkpointers, Clock, Runs, RunStreams, Storage
     from lgserve.engine.user_loop import UserLoopThread
     from lgserve.engine.watchdog import Stall
     from lgserve.services.thread_state import ThreadStateService
@@ -158,10 +158,16 @@ class RunWorker:
 
     async def recover(self, peers: Sequence[str] = ()) -> list[Run]:
         """Take back what dead owners left: all but `peers`, who use the database too."""
+        return await self._take_back(lambda runs, limit: runs.requeue_all_except(peers, limit))
+
+    async def recover_from(self, owner: str) -> None:
+        """Take back at once what a process that has ended left, if it left something."""
+        if await self._take_back(lambda runs, limit: runs.requeue_of(owner, limit)):
+            self.run_queued()
+
+    async def _take_back(self, find: Callable[[Runs, int], list[Run]]) -> list[Run]:
         limit = self._options.max_attempts
-        lost = await self._storage.write(
-            lambda tx: keep_results(tx, tx.runs.requeue_all_except(peers, limit))
-        )
+        lost = await self._storage.write(lambda tx: keep_results(tx, find(tx.runs, limit)))
         await self._refresh_settled(lost)
         return lost
 
@@ -170,8 +176,8 @@ class RunWorker:
         self._tasks.start(self._dispatch(), "dispatcher")
         threading.Thread(target=self._beat, name="lgserve-heartbeat", daemon=True).start()
 
-    async def retire(self) -> None:
-        """Leave what can be claimed to another process, and to it what nobody here waits for.
+    async def retire(self, graphs: Container[str]) -> None:
+        """Leave what can be claimed to a process with these graphs, and what nobody awaits here.
 
         What somebody waits for here goes on to its end; what would be lost elsewhere is claimed.
         """
@@ -179,7 +185,10 @@ class RunWorker:
         self._wake.set()
         await self._streams.retire()
         await self._claim_stranded()
-        self.request_drain(unless_awaited=True)
+        for run_id, active in self._active.items():
+            kept = active.run.graph_id not in graphs or self._streams.is_awaited(run_id)
+            if not active.run.temporary and not kept:
+                active.request_drain()
 
     async def _claim_stranded(self) -> None:
         """Claim the runs that leave nothing behind for those who wait here; others do the rest."""
@@ -194,11 +203,10 @@ class RunWorker:
                 self.start(run)
         self._neighbours.look()
 
-    def request_drain(self, *, unless_awaited: bool) -> None:
+    def request_drain(self) -> None:
         """Let runs that can go on elsewhere stop at their next superstep."""
-        for run_id, active in self._active.items():
-            kept = unless_awaited and self._streams.is_awaited(run_id)
-            if not active.run.temporary and not kept:
+        for active in self._active.values():
+            if not active.run.temporary:
                 active.request_drain()
 
     async def drain(self, grace_seconds: float) -> None:
@@ -274,12 +282,8 @@ class RunWorker:
         return await self._storage.write(lambda tx: tx.runs.claim(owner, limit))
 
     async def _take_expired(self) -> None:
-        limit = self._options.max_attempts
         with contextlib.suppress(StorageError):  # the next claim will say so
-            lost = await self._storage.write(
-                lambda tx: keep_results(tx, tx.runs.requeue_expired(limit))
-            )
-            await self._refresh_settled(lost)
+            await self._take_back(lambda runs, limit: runs.requeue_expired(limit))
 
     async def _refresh_settled(self, lost: list[Run]) -> None:
         """Tell of runs that were given up, not put back: in their logs and on their threads."""

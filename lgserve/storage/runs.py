@@ -211,20 +211,23 @@ class SqliteRuns:
 
     def requeue_expired(self, max_attempts: int) -> list[Run]:
         """Put back runs whose lease has expired."""
-        lost = self._all(
-            "SELECT {columns} FROM runs WHERE status = 'running' AND lease_expires_at < ?",
-            self._now(),
-        )
-        return [self._take_back(run, max_attempts) for run in lost]
+        return self._take_back(max_attempts, "lease_expires_at < ?", self._now())
 
     def requeue_all_except(self, owners: Sequence[str], max_attempts: int) -> list[Run]:
         """Put back running runs of every owner not named."""
-        marks = ",".join("?" * len(owners))
-        lost = self._all(
-            f"SELECT {{columns}} FROM runs WHERE status = 'running' AND owner NOT IN ({marks})",
-            *owners,
+        return self._take_back(
+            max_attempts, f"owner NOT IN ({','.join('?' * len(owners))})", *owners
         )
-        return [self._take_back(run, max_attempts) for run in lost]
+
+    def requeue_of(self, owner: str, max_attempts: int) -> list[Run]:
+        """Put back an owner's running runs."""
+        return self._take_back(max_attempts, "owner = ?", owner)
+
+    def _take_back(self, max_attempts: int, which: str, *values: str) -> list[Run]:
+        lost = self._all(
+            f"SELECT {{columns}} FROM runs WHERE status = 'running' AND {which}", *values
+        )
+        return [self._take_one_back(run, max_attempts) for run in lost]
 
     def keep_log(self, run_id: str) -> None:
         """Make a run resumable."""
@@ -309,7 +312,7 @@ class SqliteRuns:
         )
         return claimed
 
-    def _take_back(self, run: Run, max_attempts: int) -> Run:
+    def _take_one_back(self, run: Run, max_attempts: int) -> Run:
         """Settle what a dead owner left: as it was asked to end, pending again, or given up."""
         if run.cancel_action is not None:
             return self._endings.settle_cancelled(run)

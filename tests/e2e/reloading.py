@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,12 +14,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from tests.servers import ServerProcess, project
 
 SECONDS = 30.0
+_ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass(slots=True)
@@ -102,9 +107,13 @@ class Project:
 
 
 @contextmanager
-def reloading(folder: Path, *arguments: str, **environment: str) -> Iterator[Project]:
-    """Serve the project `reloading` with reload."""
+def reloading(
+    folder: Path, *arguments: str, over: str | None = None, **environment: str
+) -> Iterator[Project]:
+    """Serve the project `reloading` with reload, with the files of another one over it."""
     config = project(folder, "reloading")
+    if over is not None:
+        project(folder, over)
     (folder / ".env").write_text("WORD=hello\n")
     server = ServerProcess(
         folder=folder, config=config, arguments=arguments, environment=environment
@@ -123,39 +132,91 @@ def reloading(folder: Path, *arguments: str, **environment: str) -> Iterator[Pro
 
 @dataclass(slots=True)
 class Prober:
-    """Asks for /ok again and again, over one connection and over new ones."""
+    """Asks for /ok again and again, in a process of its own: see `tests.e2e.probing`."""
 
     url: str
     failures: list[str] = field(default_factory=list)
     longest: float = 0.0
     asked: int = 0
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def run(self, *, keep: bool) -> None:
-        limits = httpx.Limits(max_keepalive_connections=1 if keep else 0)
-        with httpx.Client(base_url=self.url, limits=limits, timeout=10) as client:
-            while not self._stop.wait(0.02):
-                began = time.monotonic()
-                try:
-                    assert client.get("/ok").status_code == 200
-                except Exception as exc:  # noqa: BLE001 - whatever it is, it is a failure
-                    self.failures.append(repr(exc))
-                self.asked += 1
-                self.longest = max(self.longest, time.monotonic() - began)
 
     @contextmanager
     def asking(self) -> Iterator[Prober]:
-        threads = [
-            threading.Thread(target=self.run, kwargs={"keep": keep}) for keep in (True, False)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield self
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join()
+        command = [sys.executable, "-m", "tests.e2e.probing", self.url]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            try:
+                yield self
+            finally:
+                told, _ = process.communicate()
+        seen = json.loads(told)
+        self.asked, self.longest, self.failures = seen["asked"], seen["longest"], seen["failures"]
+
+
+class Line:
+    """One connection, kept: whoever closes it fails the test."""
+
+    def __init__(self, url: str, *, narrow: bool = False) -> None:
+        address = urlsplit(url)
+        self._socket = socket.socket()
+        self._socket.settimeout(SECONDS)
+        if narrow:  # little is on its way to who does not read
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._socket.connect((address.hostname, address.port))
+        self._answers = self._socket.makefile("rb")
+        self._length = 0
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._answers.close()
+        self._socket.close()
+
+    def ask(
+        self, method: str, path: str, body: dict[str, Any] | None = None, pieces: int = 1
+    ) -> tuple[int, bytes]:
+        self.send(method, path, body, pieces)
+        return self.status(), self.body()
+
+    def send(
+        self, method: str, path: str, body: dict[str, Any] | None = None, pieces: int = 1
+    ) -> None:
+        """Send a request, in as many pieces."""
+        content = b"" if body is None else json.dumps(body).encode()
+        head = f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(content)}\r\n"
+        data = f"{head}content-type: application/json\r\n\r\n".encode() + content
+        size = -(-len(data) // pieces)
+        for begin in range(0, len(data), size):
+            self._socket.sendall(data[begin : begin + size])
+            time.sleep(0.01 * (pieces > 1))  # so that they come one by one, mostly
+
+    def status(self) -> int:
+        """Read the head of an answer and return its status."""
+        line = self._answers.readline()
+        assert line, "the connection is closed"
+        headers = {}
+        while (header := self._answers.readline().decode().strip()) != "":
+            name, _, value = header.partition(":")
+            headers[name.lower()] = value.strip()
+        assert headers.get("connection") != "close"
+        self._length = int(headers.get("content-length", -1))
+        return int(line.split()[1])
+
+    def body(self) -> bytes:
+        """Read the rest of an answer."""
+        if self._length >= 0:
+            content = self._answers.read(self._length)
+            assert len(content) == self._length, f"{len(content)} of {self._length} bytes"
+            return content
+        chunks = []
+        while (size := int(self._answers.readline(), 16)) > 0:
+            chunks.append(self._answers.read(size))
+            self._answers.readline()
+        self._answers.readline()
+        return b"".join(chunks)
 
 
 @dataclass(slots=True)
@@ -165,6 +226,7 @@ class Reader:
     url: str
     path: str
     body: dict[str, Any] | None
+    headers: dict[str, str] = field(default_factory=dict)
     events: list[tuple[str, Any]] = field(default_factory=list)
     connected: threading.Event = field(default_factory=threading.Event)
     begun: threading.Event = field(default_factory=threading.Event)
@@ -194,7 +256,7 @@ class Reader:
         method = "GET" if self.body is None else "POST"
         try:
             with (
-                httpx.Client(base_url=self.url, timeout=SECONDS) as client,
+                httpx.Client(base_url=self.url, timeout=SECONDS, headers=self.headers) as client,
                 client.stream(method, self.path, json=self.body) as answer,
             ):
                 self.connected.set()

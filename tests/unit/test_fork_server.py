@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import types
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lgserve.channel import Channel
-from lgserve.fork_server import forget_shadowed, third_party_modules
+from lgserve.fork_server import forget_shadowed, newest_module, third_party_modules
 
 
 def test_messages_come_in_order_with_their_descriptors() -> None:
@@ -45,6 +46,20 @@ def test_third_party_modules_are_those_of_library_folders() -> None:
     assert "pytest" in names
     assert not [name for name in names if name.startswith("lgserve")]
     assert "json" not in names
+
+
+def test_modules_that_were_there_before_are_not_named_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site-packages").mkdir()
+    for name in ("brought_first", "brought_second"):
+        (tmp_path / "site-packages" / f"{name}.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
+    importlib.import_module("brought_first")
+    before = newest_module()
+    importlib.import_module("brought_second")
+    assert third_party_modules(before) == ["brought_second"]
+    assert third_party_modules()[-2:] == ["brought_first", "brought_second"]
 
 
 def test_what_the_project_has_under_the_same_name_comes_first(

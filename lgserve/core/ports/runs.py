@@ -108,6 +108,10 @@ class Runs(Protocol):
         """As `requeue_expired`, at once, for running runs of every owner not named."""
         ...
 
+    def requeue_of(self, owner: str, max_attempts: int) -> list[Run]:
+        """As `requeue_expired`, at once, for the running runs of an owner that has died."""
+        ...
+
     def keep_log(self, run_id: str) -> None:
         """Make a run resumable: whoever executes it from its next claim on stores what it says."""
         ...

@@ -159,6 +159,15 @@ async def test_runs_of_owners_that_are_not_named_are_put_back_at_once(tables: Ta
     }
 
 
+async def test_runs_of_an_owner_that_has_died_are_put_back_at_once(tables: Tables) -> None:
+    mine, gone = [await running(tables, owner) for owner in ("me", "gone")]
+    put_back = await tables.runs(lambda runs: runs.requeue_of("gone", ATTEMPTS))
+
+    assert [(run.run_id, run.status) for run in put_back] == [(gone.run_id, "pending")]
+    assert await tables.status(mine) == "running"
+    assert await tables.runs(lambda runs: runs.requeue_of("gone", ATTEMPTS)) == []
+
+
 async def test_a_run_that_is_given_back_has_not_used_an_attempt(tables: Tables) -> None:
     run = await running(tables)
     await tables.runs(lambda runs: runs.requeue(run.run_id, "another"))

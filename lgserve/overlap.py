@@ -7,6 +7,7 @@ one reads from the database, at short intervals, and only as long as somebody as
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
     from lgserve.children import Order
     from lgserve.core.ports import Storage, Transaction
 
+_log = logging.getLogger("lgserve")
+
 #: Seconds between two looks at what another process executes.
 _LOOK_SECONDS = 0.025
+#: Seconds until it is tried again when that failed.
+_RETRY_SECONDS = 1.0
 _BATCH = 256
 
 Hear = Callable[[Message], None]
@@ -120,9 +125,14 @@ class ForeignRuns:
         """Look at them again and again, until cancelled."""
         while True:
             await self.streams.foreign_news.wait()
+            pause = _LOOK_SECONDS
             for log in self.streams.foreign():
-                await self._catch_up(log)
-            await asyncio.sleep(_LOOK_SECONDS)
+                try:
+                    await self._catch_up(log)
+                except Exception as exc:  # noqa: BLE001 - the database may refuse for a while
+                    _log.warning("run %s cannot be followed: %r", log.run.run_id, exc)
+                    pause = _RETRY_SECONDS
+            await asyncio.sleep(pause)
 
     async def _catch_up(self, log: RunLog) -> None:
         """Take in what a run has said, and its end."""

@@ -24,6 +24,13 @@ def test_a_run_is_waited_for(real: Lgserve) -> None:
     assert "   thread " in result.err
 
 
+def test_an_input_without_members_is_an_input(real: Lgserve) -> None:
+    given = ("-i", "{}", "--background", "-o", "json")
+    run = real("runs", "start", "-a", "slow", *given).json
+    assert run["kwargs"]["input"] == {}
+    real("runs", "cancel", run["run_id"], "-q")
+
+
 def test_a_run_on_a_thread_adds_to_its_state(real: Lgserve) -> None:
     thread = new_thread(real)
     for text in ("one", "two"):
@@ -49,6 +56,10 @@ def test_history_is_listed_page_by_page_and_leads_back(real: Lgserve) -> None:
     assert [state["metadata"]["step"] for state in older] == [0, -1]
     first = real("threads", "state", thread, "--checkpoint", rows[1][0], "-o", "json").json
     assert first["values"]["log"] == ["a:x"]
+    cut = rows[1][0][:-6]  # as a terminal shows it
+    assert real("threads", "state", thread, "--checkpoint", cut, "-o", "json").json == first
+    nothing = real("threads", "state", thread, "--checkpoint", "ffffffff")
+    assert (nothing.status, nothing.out) == (5, "")
     more = real("threads", "history", thread, "--limit", "1")
     assert f"--before {rows[0][0]}" in more.err
     only = real("threads", "history", thread, "--metadata", "source=input", "-o", "json").json
@@ -151,6 +162,9 @@ def test_an_assistant_is_found_by_graph_id_or_prefix(real: Lgserve) -> None:
 
 def test_several_threads_are_deleted_and_the_missing_are_named(real: Lgserve) -> None:
     there, missing = new_thread(real), "00000000-0000-4000-8000-000000000000"
+    tried = real("threads", "delete", there, missing, "--dry-run", "--ignore-missing")
+    assert (tried.status, tried.table) == (0, [["DELETED"], [there]])
+    assert tried.err == "--dry-run: 1 would be deleted\n"
     result = real("threads", "delete", there, missing, "--yes")
     assert (result.status, result.table) == (5, [["DELETED"], [there]])
     assert f"Thread with ID {missing} not found" in result.err

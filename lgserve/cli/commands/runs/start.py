@@ -98,11 +98,11 @@ def start_run(
         "after_seconds": parse_seconds(after) if after else None,
         "stream_mode": stream,
         "webhook": webhook,
-        **_input(given_input, message, resume),
     }
     if config:
         body["config"] = {"configurable": parse_pairs("--config", config)}
     body = {name: value for name, value in body.items() if value not in (None, {}, [])}
+    body |= _input(given_input, message, resume)
     target = _target(session, thread, body, stateless=stateless)
     with _telling_what_there_is():
         if wait is False:

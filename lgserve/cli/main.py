@@ -17,6 +17,7 @@ from lgserve.cli.environment import ClientEnvironment
 from lgserve.cli.errors import CliError, ExitCode, report, usage_error
 from lgserve.cli.lazy import Entry, new_app, show_help_without_command
 from lgserve.cli.options import JSON_FORMATS
+from lgserve.cli.streams import open_standard_streams
 
 _COMMANDS = "lgserve.cli.commands"
 
@@ -76,6 +77,7 @@ def _root(
 
 def main() -> None:
     """Run the command line of this process and exit."""
+    open_standard_streams()
     sys.exit(run(sys.argv[1:]))
 
 

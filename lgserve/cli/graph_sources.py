@@ -111,7 +111,7 @@ class ServerGraphs:
 
     def _read(self) -> list[Row]:
         try:
-            info = self._client.get("/info")
+            info = self._client.facts("/info")
         except CliError as exc:
             if exc.exit_code is ExitCode.UNREACHABLE:
                 exc.hint = f"{exc.hint} · without a server: --local"

@@ -20,7 +20,7 @@ def open_standard_streams() -> None:
 
 
 def _nowhere() -> io.TextIOWrapper:
-    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open to the end
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - open to the end
 
 
 def _escaped(exc: UnicodeError) -> tuple[str, int]:

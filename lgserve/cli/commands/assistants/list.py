@@ -60,4 +60,4 @@ def list_assistants(
     session.out.rows(ASSISTANTS, rows)
     if session.out.format == "table":
         total = session.client.count("/assistants/count", question)
-        session.out.note(how_many(len(rows), total, offset))
+        session.out.note(how_many(len(rows), total, offset, "lgserve assistants list "))

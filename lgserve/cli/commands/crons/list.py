@@ -79,4 +79,4 @@ def list_crons(
     session.out.rows(CRONS, rows)
     if session.out.format == "table":
         total = session.client.count("/runs/crons/count", question)
-        session.out.note(how_many(len(rows), total, offset))
+        session.out.note(how_many(len(rows), total, offset, "lgserve crons list "))

@@ -18,7 +18,7 @@ _CONNECT_SECONDS = 10.0
 #: What a server answers about an address that it does not know.
 _NO_ROUTE = (404, 405, 501)
 #: How servers say that a thing is not there.
-_NOT_FOUND = re.compile(r"(?i)^(assistant|cron|run|thread)\b(?! or ).* not found")
+_NOT_FOUND = re.compile(r"(?i)^(assistant|cron|graph|run|thread)\b(?! or ).* not found")
 _START_HINT = "start it with `lgserve dev`, or point elsewhere: --url, LGSERVE_URL"
 
 #: HTTP status → (exit code, error code); every other failure is 1, E_SERVER.

@@ -196,6 +196,16 @@ def test_help_of_dev_does_not_import_the_server() -> None:
         (("--nothing",), "No such option: --nothing", "lgserve --help"),
         (("threads", "show"), "Missing argument 'ID'", "lgserve threads show --help"),
         (
+            ("graph", "draw", "x", "--xray"),
+            "Option '--xray' requires an argument",
+            "lgserve graphs draw --help",
+        ),
+        (
+            ("completion", "show"),
+            "Missing argument 'SHELL'. Choose from: bash, ",
+            "lgserve completion show --help",
+        ),
+        (
             ("threads", "list", "--limit", "x"),
             "Invalid value for '--limit'",
             "lgserve threads list --help",

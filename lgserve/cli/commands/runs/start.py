@@ -19,7 +19,7 @@ from lgserve.cli.commands.runs.following import Followed, end_of, settle
 from lgserve.cli.commands.runs.list import RUNS
 from lgserve.cli.commands.threads.interrupts import how_to_answer
 from lgserve.cli.context import Session, open_session
-from lgserve.cli.errors import CliError, usage_error
+from lgserve.cli.errors import CliError, ExitCode, usage_error
 from lgserve.cli.events import follow, retry
 from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import find_thread_id
@@ -202,13 +202,17 @@ def _wait(session: Session, target: _Target, body: dict[str, Any]) -> Followed:
 
 @contextmanager
 def _left_to_the_server(session: Session, run_id: str | None) -> Iterator[None]:
-    """Say at Ctrl-C that a run on a thread goes on, and how to come back to it or stop it."""
+    """Say how to come back to a run on a thread: at Ctrl-C, and when the server is lost."""
     try:
         yield
     except KeyboardInterrupt:
         if run_id is not None:
             back = f"lgserve runs join {run_id} · stop it: lgserve runs cancel {run_id}"
             session.out.note(f"the run goes on: {back}")
+        raise
+    except CliError as exc:
+        if run_id is not None and exc.exit_code in (ExitCode.UNREACHABLE, ExitCode.TIMED_OUT):
+            exc.hint = f"{exc.hint} · then: lgserve runs join {run_id}"
         raise
 
 

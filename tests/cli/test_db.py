@@ -135,7 +135,8 @@ def test_restore_refuses_what_is_no_database(offline: Lgserve, alone: Path, tmp_
             "db", "restore", str(tmp_path / name), "--db", str(alone), "-y", "-o", "json"
         )
         assert result.status == status
-        assert error_of(result)["message"]
+        assert "backup" in error_of(result)["hint"]
+        assert "lgserve db restore" not in error_of(result)["hint"]
     assert offline("db", "check", "--db", str(alone)).status == 0
 
 

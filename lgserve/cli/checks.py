@@ -88,7 +88,7 @@ def check_server(session: Session) -> Iterator[Check]:
     """Look at the server: does it answer, does it serve every graph, is it of this version?"""
     url, source = session.client.connection.url, session.client.connection.url_source
     try:
-        info = session.client.get("/info")
+        info = session.client.facts("/info")
     except CliError as exc:
         yield _no_server(exc, url, source)
         return
@@ -108,7 +108,7 @@ def check_server(session: Session) -> Iterator[Check]:
 
 def _access(session: Session) -> Iterator[Check]:
     try:
-        session.client.query("/threads/count", {})
+        session.client.count("/threads/count", {})
     except CliError as exc:
         yield _failed("access", exc.message, exc.hint)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import threading
 from collections.abc import Mapping
@@ -14,6 +15,10 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 from lgserve.cli.errors import CliError, ExitCode, usage_error
 
 _CONNECT_SECONDS = 10.0
+#: What a server answers about an address that it does not know.
+_NO_ROUTE = (404, 405, 501)
+#: How servers say that a thing is not there.
+_NOT_FOUND = re.compile(r"(?i)^(assistant|cron|graph|run|thread)\b(?! or ).* not found")
 _START_HINT = "start it with `lgserve dev`, or point elsewhere: --url, LGSERVE_URL"
 
 #: HTTP status → (exit code, error code); every other failure is 1, E_SERVER.
@@ -64,6 +69,27 @@ class ApiClient:
     def query(self, path: str, body: Mapping[str, Any]) -> Any:
         """POST a search or a count: a read whose question is in the body."""
         return self._request("POST", path, json.dumps(body).encode())
+
+    def facts(self, path: str) -> dict[str, Any]:
+        """GET a resource that is an object, whoever answers."""
+        found = self.get(path)
+        if not isinstance(found, dict):
+            raise self._no_api(path, "answers with no object")
+        return found
+
+    def rows(self, path: str, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """POST a search, and see to it that its answer is a list of objects."""
+        found = self.query(path, body)
+        if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+            raise self._no_api(path, "answers with no list of objects")
+        return found
+
+    def count(self, path: str, body: Mapping[str, Any]) -> int:
+        """POST a question that a number answers."""
+        found = self.query(path, body)
+        if not isinstance(found, int):
+            raise self._no_api(path, "answers with no number")
+        return found
 
     def post(self, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
         """POST what must not happen twice."""
@@ -188,24 +214,37 @@ class ApiClient:
         try:
             return json.loads(data) if data else None
         except ValueError as exc:
-            raise CliError(
-                f"{self.connection.url}{path} does not answer in JSON",
-                code="E_NOT_AN_API",
-                hint="is this the address of a LangGraph server? --url and LGSERVE_URL set it",
-                url=self.connection.url + path,
-            ) from exc
+            raise self._no_api(path, "does not answer in JSON") from exc
+
+    def _no_api(self, path: str, what: str) -> CliError:
+        return CliError(
+            f"{self.connection.url}{path} {what}",
+            code="E_NOT_AN_API",
+            hint=f"is this a LangGraph server? (address from {self.connection.url_source})",
+            url=self.connection.url + path,
+        )
 
     def _fail(self, response: http.client.HTTPResponse, data: bytes, path: str) -> NoReturn:
         exit_code, code = _STATUS_MEANING.get(response.status, (ExitCode.FAILED, "E_SERVER"))
         if exit_code is ExitCode.DENIED:
             raise self._denied(response, code)
+        detail = _detail(data, response.reason)
         raise CliError(
-            f"{response.status} from {self.connection.url}{path}: {_detail(data, response.reason)}",
+            f"{response.status} from {self.connection.url}{path}: {detail}",
             code=code,
             exit_code=exit_code,
+            hint=self._hint(response.status, data, detail),
             status=response.status,
             url=self.connection.url + path,
         )
+
+    def _hint(self, status: int, data: bytes, detail: str) -> str | None:
+        """Tell a thing that is not there from an address that is not served."""
+        if found := _NOT_FOUND.match(detail):
+            return f"list them: lgserve {found[1].lower()}s list"
+        if status in _NO_ROUTE and (not _is_json(data) or detail in ("Not Found", "{}")):
+            return f"is this a LangGraph server? (address from {self.connection.url_source})"
+        return None
 
     def _denied(self, response: http.client.HTTPResponse, code: str) -> CliError:
         source = self.connection.api_key_source
@@ -268,8 +307,20 @@ def _detail(data: bytes, reason: str) -> str:
     return " ".join(detail.split()) if first.endswith(":") else first
 
 
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
+
+
 def _reason(exc: Exception) -> str:
     """Return why a connection failed, in plain words."""
+    if isinstance(exc, http.client.RemoteDisconnected):
+        return "it closed the connection without an answer"
+    if isinstance(exc, http.client.IncompleteRead):
+        return "its answer broke off"
     if isinstance(exc, ConnectionRefusedError):
         return "connection refused"
     if isinstance(exc, socket.gaierror):

@@ -12,7 +12,7 @@ import typer
 
 from lgserve.cli.client import ApiClient, Connection
 from lgserve.cli.environment import ClientEnvironment
-from lgserve.cli.errors import usage_error
+from lgserve.cli.errors import CliError, usage_error
 from lgserve.cli.options import parse_seconds
 from lgserve.cli.output import Output
 from lgserve.cli.shared_options import (
@@ -90,9 +90,14 @@ def _database(file: Path, found: Connection, out: Output) -> Iterator[Connection
     with linked(file) as link:
         if link.held_by is not None:
             out.note(f"a server has this database (pid {link.held_by}): it is only read")
-        yield replace(
-            found, url=link.url, url_source="--db", api_key=link.key, api_key_source="--db"
-        )
+        try:
+            yield replace(
+                found, url=link.url, url_source="--db", api_key=link.key, api_key_source="--db"
+            )
+        except CliError as exc:
+            if exc.status in (400, 404, 422) and "graph" in exc.message.lower():
+                exc.hint = "a database has no graphs: ask a server that runs, such as `lgserve dev`"
+            raise
 
 
 def find_connection(

@@ -18,19 +18,21 @@ def main() -> None:
     """Serve as told until the other end is gone."""
     order = json.loads(sys.stdin.readline())
     # What libraries print must not stand where the answer is expected.
-    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    answer = os.dup(1)
     os.dup2(2, 1)
     from lgserve.core.errors import LgserveError
 
     try:
         asyncio.run(_serve(order, answer))
+    except BrokenPipeError:
+        return  # the command was stopped before it had an answer
     except LgserveError as exc:
         _say(answer, {"error": exc.message})
     except Exception as exc:  # noqa: BLE001 - the boundary: the command tells of it
         _say(answer, {"error": f"the database cannot be served: {exc!r}"})
 
 
-async def _serve(order: dict[str, Any], answer: Any) -> None:
+async def _serve(order: dict[str, Any], answer: int) -> None:
     from lgserve import logs
     from lgserve.database_server import DatabaseServer
 
@@ -42,6 +44,5 @@ async def _serve(order: dict[str, Any], answer: Any) -> None:
         await asyncio.to_thread(sys.stdin.read)
 
 
-def _say(answer: Any, facts: dict[str, Any]) -> None:
-    answer.write(json.dumps(facts) + "\n")
-    answer.flush()
+def _say(answer: int, facts: dict[str, Any]) -> None:
+    os.write(answer, (json.dumps(facts) + "\n").encode())

@@ -73,6 +73,19 @@ def show_found(session: Session, deleted: Noun, rows: Sequence[Row]) -> None:
     session.out.note(f"--dry-run: {len(rows)} would be deleted")
 
 
+def show_each(
+    session: Session,
+    deleted: Noun,
+    texts: Iterable[str],
+    find: Callable[[str], Row],
+    *,
+    ignore_missing: bool,
+) -> None:
+    """Write what would be deleted of that which the texts name."""
+    rows = find_each(session, deleted, texts, find, ignore_missing=ignore_missing)
+    show_found(session, deleted, rows)
+
+
 def delete_each(
     session: Session, deleted: Noun, ids: Iterable[str], path: str, *, ignore_missing: bool
 ) -> None:

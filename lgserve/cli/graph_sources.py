@@ -111,7 +111,7 @@ class ServerGraphs:
 
     def _read(self) -> list[Row]:
         try:
-            info = self._client.get("/info")
+            info = self._client.facts("/info")
         except CliError as exc:
             if exc.exit_code is ExitCode.UNREACHABLE:
                 exc.hint = f"{exc.hint} · without a server: --local"
@@ -120,9 +120,16 @@ class ServerGraphs:
         assistants = list(search_assistants(self._client, {}))
         own = {row["graph_id"]: row for row in reversed(assistants) if _is_own(row)}
         names = info.get("graphs") or sorted({row["graph_id"] for row in assistants})
-        return [
+        rows = [
             _server_row(name, own.get(name), errors.get(name), _count(assistants, name))
             for name in dict.fromkeys([*names, *errors])
+        ]
+        known = info.get("graphs")  # a server that does not say has them all
+        return [
+            row | {"status": "not loaded"}
+            if known is not None and row["error"] is None and row["graph"] not in known
+            else row
+            for row in rows
         ]
 
 

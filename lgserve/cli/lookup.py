@@ -67,7 +67,7 @@ def _search(
     client: ApiClient, path: str, body: Mapping[str, Any], offset: int, limit: int | None
 ) -> Iterator[Row]:
     def read(size: int, start: int) -> list[Row]:
-        return list(client.query(path, {**body, "limit": size, "offset": start}))
+        return client.rows(path, {**body, "limit": size, "offset": start})
 
     yield from paged(read, size=_PAGE, offset=offset, limit=limit)
 

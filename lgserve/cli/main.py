@@ -15,8 +15,9 @@ from typer.main import get_command
 from lgserve import __version__
 from lgserve.cli.environment import ClientEnvironment
 from lgserve.cli.errors import CliError, ExitCode, report, usage_error
-from lgserve.cli.lazy import Entry, new_app, show_help_without_command
+from lgserve.cli.lazy import Entry, LazyGroup, new_app, show_help_without_command
 from lgserve.cli.options import JSON_FORMATS
+from lgserve.cli.streams import open_standard_streams
 
 _COMMANDS = "lgserve.cli.commands"
 
@@ -76,6 +77,7 @@ def _root(
 
 def main() -> None:
     """Run the command line of this process and exit."""
+    open_standard_streams()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -111,7 +113,7 @@ def _closed_pipe() -> int:
 
 
 def _fail(exc: Exception, arguments: Sequence[str]) -> int:
-    error = _describe(exc)
+    error = _describe(exc, arguments)
     environment = ClientEnvironment.read()
     if environment.debug or "--debug" in arguments:
         traceback.print_exception(exc, file=sys.stderr)
@@ -130,7 +132,19 @@ def _format_in(arguments: Sequence[str]) -> str | None:
     return None
 
 
-def _describe(exc: Exception) -> CliError:
+def _command_in(arguments: Sequence[str]) -> str:
+    """Return the command that a command line begins with, for errors that do not know it."""
+    command: Any = get_command(app)
+    words = ["lgserve"]
+    for argument in arguments:
+        command = command.get_command(None, argument) if isinstance(command, LazyGroup) else None
+        if command is None:
+            break
+        words.append(command.name)
+    return " ".join(words)
+
+
+def _describe(exc: Exception, arguments: Sequence[str]) -> CliError:
     """Return the error to show for an exception that no command has reported."""
     if isinstance(exc, CliError):
         return exc
@@ -141,5 +155,6 @@ def _describe(exc: Exception) -> CliError:
             code="E_INTERNAL",
             hint="this is a fault of lgserve; --debug or LGSERVE_DEBUG=1 shows the traceback",
         )
-    path = getattr(getattr(exc, "ctx", None), "command_path", "lgserve")
-    return usage_error(str(describe()).replace("Value error, ", "").rstrip("."), f"{path} --help")
+    path = getattr(getattr(exc, "ctx", None), "command_path", None) or _command_in(arguments)
+    said = " ".join(str(describe()).replace("Value error, ", "").split())
+    return usage_error(said.rstrip("."), f"{path} --help")

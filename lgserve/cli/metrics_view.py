@@ -55,6 +55,8 @@ class Selection:
             return None
         if self.pattern is not None and not self._has_pattern(scrape):
             return f"no metric matches --filter {self.pattern!r} · {_SHOWS_ALL}"
+        if not self.names and self.pattern is None:
+            return "this server tells of no metric that is shown without a name"
         asked = ", ".join(self.names) or f"what matches {self.pattern!r}"
         there = [text for name in self.names for text in _label_values(name, scrape)]
         known = f" · there are: {', '.join(there[:_SHOWN_VALUES])}" if there else ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from lgserve.cli.errors import say, usage_error
+from lgserve.cli.errors import CliError, say, usage_error
 
 Format = Literal["table", "json", "jsonl", "yaml", "id"]
 TimeStyle = Literal["relative", "iso", "local", "epoch"]
@@ -161,9 +161,21 @@ class Output:
 
 
 def write(text: str) -> None:
-    """Write to stdout and be sure that it arrived, so that a closed pipe shows here."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    """Write to stdout and be sure that it arrived, so that a closed pipe shows here.
+
+    Raises:
+        CliError: the disk is full, or the like.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        raise CliError(
+            f"cannot write to stdout: {exc.strerror}", code="E_FILE",
+            hint="is there room where it goes?",
+        ) from exc  # fmt: skip
 
 
 def pairs(value: Mapping[str, Any]) -> str:

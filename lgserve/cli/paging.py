@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def how_many(shown: int, total: int, offset: int, again: str = "") -> str:
+def how_many(shown: int, total: int, offset: int, again: str) -> str:
     """Say how many of all are shown, and how to see the next ones: `again`, from an offset."""
     more = f" · next: {again}--offset {offset + shown}" if shown and offset + shown < total else ""
     return f"{shown} of {total}{more}"

@@ -46,7 +46,8 @@ RunId: TypeAlias = Annotated[
     str, typer.Argument(metavar="ID", help="Run id, or at least 6 first characters of it.")
 ]
 ThreadOfRun: TypeAlias = Annotated[
-    str | None, typer.Option("--thread", help="The thread it belongs to (faster, and exact).")
+    str | None,
+    typer.Option("--thread", "-t", help="The thread it belongs to (faster, and exact)."),
 ]
 
 # What a run is to be like

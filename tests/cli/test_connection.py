@@ -161,7 +161,8 @@ def test_with_json_the_error_is_json_on_stderr(lgserve: Lgserve, api: Api) -> No
     api.answer = (404, b'{"detail":"Not Found"}')
     result = lgserve("info", "-o", "json")
     message = f"404 from {api.url}/info: Not Found"
-    error = {"code": "E_NOT_FOUND", "message": message, "hint": None}
+    hint = "is this a LangGraph server? (address from LGSERVE_URL)"
+    error = {"code": "E_NOT_FOUND", "message": message, "hint": hint}
     assert json.loads(result.err) == {"error": error}
     assert result.out == ""
 
@@ -199,6 +200,67 @@ def test_a_server_that_does_not_answer_is_given_up_in_time(lgserve: Lgserve) -> 
 def test_what_is_no_api_is_said_to_be_none(lgserve: Lgserve, api: Api) -> None:
     api.answer = (200, b"<html>")
     assert "does not answer in JSON" in lgserve("info").err
+
+
+@pytest.mark.parametrize("answer", [b'{"ok": true}', b"[1]", b"null", b'"x"'])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("info",), ("graphs", "list"), ("threads", "list"), ("runs", "list"), ("chat",),
+        ("assistants", "list"), ("crons", "list"), ("threads", "export", "--all", "-f", "-"),
+    ],
+)  # fmt: skip
+def test_json_of_something_else_is_no_fault_of_ours(
+    lgserve: Lgserve, api: Api, arguments: tuple[str, ...], answer: bytes
+) -> None:
+    api.answer = (200, answer)
+    result = lgserve(*arguments)
+    assert (result.status, result.out) == (1, "")
+    assert result.err.splitlines()[1:] == [
+        "hint:  is this a LangGraph server? (address from LGSERVE_URL)", "code:  E_NOT_AN_API",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "hint"),
+    [
+        (501, b"<!DOCTYPE HTML>", "is this a LangGraph server? (address from LGSERVE_URL)"),
+        (405, b"no", "is this a LangGraph server? (address from LGSERVE_URL)"),
+        (404, b'{"detail": "Thread with ID 1 not found"}', "list them: lgserve threads list"),
+        (404, b'{"detail": "Run 1 not found"}', "list them: lgserve runs list"),
+    ],
+)
+def test_what_is_not_there_has_a_hint(
+    lgserve: Lgserve, api: Api, status: int, answer: bytes, hint: str
+) -> None:
+    api.answer = (status, answer)
+    assert lgserve("threads", "list").err.splitlines()[1] == f"hint:  {hint}"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"", "it closed the connection without an answer"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[", "its answer broke off"),
+    ],
+)
+def test_a_server_that_goes_away_is_not_called_no_web_server(
+    lgserve: Lgserve, said: bytes, why: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            client, _ = server.accept()
+            client.recv(65536)
+            client.sendall(said)
+            client.close()
+
+        speaking = threading.Thread(target=answer, daemon=True)
+        speaking.start()
+        result = lgserve("info", "--url", f"http://127.0.0.1:{server.getsockname()[1]}")
+        speaking.join(60)
+    assert (result.status, result.out) == (7, "")
+    assert f"({why})" in result.err
 
 
 def test_what_is_no_web_server_is_unreachable(lgserve: Lgserve) -> None:

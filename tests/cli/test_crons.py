@@ -135,10 +135,12 @@ def test_crons_are_deleted(real: Lgserve) -> None:
     unsure = real("crons", "delete", cron_id)
     assert (unsure.status, unsure.out) == (2, "")
     assert "--yes" in unsure.err
+    assert real("crons", "delete", cron_id, "--dry-run", "-o", "id").out == f"{cron_id}\n"
     deleted = real("crons", "rm", cron_id, "--yes", "-o", "json")
     assert (deleted.status, deleted.json) == (0, [{"cron_id": cron_id}])
     again = real("crons", "delete", cron_id, "--yes")
     assert (again.status, again.out) == (5, "")
+    assert real("crons", "delete", cron_id, "--dry-run").status == 5
     ignored = real("crons", "delete", cron_id, "--yes", "--ignore-missing", "-o", "json")
     assert (ignored.status, ignored.json) == (0, [])
 

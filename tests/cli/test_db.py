@@ -6,11 +6,14 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import lgserve as package
 from lgserve.cli.database import holder
 from lgserve.cli.database_link import linked
 
@@ -132,7 +135,8 @@ def test_restore_refuses_what_is_no_database(offline: Lgserve, alone: Path, tmp_
             "db", "restore", str(tmp_path / name), "--db", str(alone), "-y", "-o", "json"
         )
         assert result.status == status
-        assert error_of(result)["message"]
+        assert "backup" in error_of(result)["hint"]
+        assert "lgserve db restore" not in error_of(result)["hint"]
     assert offline("db", "check", "--db", str(alone)).status == 0
 
 
@@ -290,3 +294,34 @@ def test_a_server_and_a_database_exclude_each_other(
     assert (both.status, error_of(both)["code"]) == (2, "E_USAGE")
     nowhere = offline("info", "--db", str(tmp_path / "none"), "-o", "json")
     assert (nowhere.status, error_of(nowhere)["code"]) == (5, "E_NOT_FOUND")
+
+
+@pytest.mark.parametrize("who", ["alone", "held"])
+def test_a_database_has_no_graphs_to_run(
+    offline: Lgserve, names: dict[str, str], who: str, request: pytest.FixtureRequest
+) -> None:
+    db = ("--db", str(request.getfixturevalue(who)))
+    for words in (
+        ("runs", "start", "-a", "echo", "-i", "{}"),
+        ("chat", "echo"),
+        ("graphs", "draw", "echo"),
+    ):
+        error = error_of(offline(*words, *db, "-o", "json"))
+        assert error["hint"].startswith("a database has no graphs: "), words
+    listed = offline("graphs", "list", *db, "-o", "json").json
+    assert {row["status"] for row in listed} == {"not loaded"}
+    assert names
+
+
+def test_a_command_that_is_gone_leaves_no_trace_of_the_process_that_serves_it(alone: Path) -> None:
+    code = "from lgserve.cli.database_child import main; main()"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(package.__file__).parent.parent)},
+    )  # fmt: skip
+    assert child.stdout is not None
+    child.stdout.close()
+    order = {"folder": str(alone), "key": "k", "writing": True}
+    _, said = child.communicate(json.dumps(order).encode() + b"\n", timeout=300)
+    assert (child.returncode, said) == (0, b"")

@@ -112,6 +112,7 @@ def test_a_server_that_is_away_is_tried_again(lgserve: Lgserve, script: Script) 
     result = lgserve(*START, "--stream", "updates", "--url", script.url, "--timeout", "700ms")
     assert (result.status, result.out) == (7, 'updates\t"one"\n')
     assert result.err.count("connection lost; trying again") >= 1
+    assert f" · then: lgserve runs join {RUN}\n" in result.err
 
 
 def test_a_stream_without_ids_that_breaks_is_a_failure(lgserve: Lgserve, script: Script) -> None:

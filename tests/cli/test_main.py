@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -196,6 +196,16 @@ def test_help_of_dev_does_not_import_the_server() -> None:
         (("--nothing",), "No such option: --nothing", "lgserve --help"),
         (("threads", "show"), "Missing argument 'ID'", "lgserve threads show --help"),
         (
+            ("graph", "draw", "x", "--xray"),
+            "Option '--xray' requires an argument",
+            "lgserve graphs draw --help",
+        ),
+        (
+            ("completion", "show"),
+            "Missing argument 'SHELL'. Choose from: bash, ",
+            "lgserve completion show --help",
+        ),
+        (
             ("threads", "list", "--limit", "x"),
             "Invalid value for '--limit'",
             "lgserve threads list --help",
@@ -237,3 +247,41 @@ def test_a_closed_pipe_ends_quietly(api: Api, arguments: list[str]) -> None:
             env={**os.environ, "PYTHONPATH": str(ROOT), "LGSERVE_URL": api.url},
         )
     assert (result.returncode, b"Error" in result.stderr) == (0, False)
+
+
+def piped(api: Api, *arguments: str, out: Any = subprocess.PIPE, **environment: str) -> Any:
+    return subprocess.run(
+        [sys.executable, "-m", "lgserve", *arguments],
+        stdout=out, stderr=subprocess.PIPE, timeout=300, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LGSERVE_URL": api.url, **environment},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_what_an_encoding_lacks_is_escaped_as_in_json(api: Api, encoding: str) -> None:
+    given = {"version": "0", "said": "caf\u00e9 \u65e5\u672c \U0001f600 \ud83d \u2026"}
+    api.info = given
+    shown = piped(api, "info", "-o", "json", PYTHONIOENCODING=encoding)
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    assert json.loads(shown.stdout.decode(encoding))["said"] == given["said"]
+    table = piped(api, "threads", "list", "--limit", "1", PYTHONIOENCODING=encoding)
+    assert table.returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_a_full_disk_is_not_a_fault_of_ours(api: Api) -> None:
+    with Path("/dev/full").open("w") as full:
+        result = piped(api, "info", out=full)
+    assert result.returncode == 1
+    assert b"error: cannot write to stdout: No space left on device" in result.stderr
+    assert b"Traceback" not in result.stderr
+
+
+def test_a_closed_stdout_is_no_fault_either(api: Api) -> None:
+    command = [sys.executable, "-m", "lgserve", "info"]
+    result = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *command],
+        stderr=subprocess.PIPE, timeout=300, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LGSERVE_URL": api.url},
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (0, b"")

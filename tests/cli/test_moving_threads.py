@@ -226,6 +226,25 @@ def folder_of_the_reference(folder: Path) -> str:
     return thread_id
 
 
+def test_checkpoints_that_the_reference_has_not_written_yet_are_missed(
+    real: Lgserve, tmp_path: Path
+) -> None:
+    thread_id = folder_of_the_reference(tmp_path)
+    kept = [tmp_path / f".langgraph_checkpoint.{number}.pckl" for number in (1, 2, 3)]
+    later = [(file, file.read_bytes()) for file in kept]
+    for file in kept:
+        file.unlink()
+    arguments = ("threads", "import", str(tmp_path), "--trust-pickle", "-o", "json")
+    for more in (("--dry-run",), ()):
+        (lost,) = real(*arguments, *more).json["losses"]
+        assert lost.startswith("1 threads have values and no checkpoints: ")
+    for file, data in later:
+        file.write_bytes(data)
+    done = real(*arguments, "--on-conflict", "replace").json
+    assert (done["replaced"], done["checkpoints"], done["losses"]) == (1, 1, [])
+    real("threads", "delete", thread_id, "--yes", "-q")
+
+
 def test_the_folder_of_the_reference_is_read_when_it_is_trusted(
     real: Lgserve, tmp_path: Path
 ) -> None:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import lgserve as package
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Lgserve
+    from tests.servers import ServerProcess
+
+ROOT = Path(package.__file__).parent.parent
 
 ECHO = ("runs", "start", "-a", "echo")
 
@@ -22,6 +33,13 @@ def test_a_run_is_waited_for(real: Lgserve) -> None:
     assert result.json == {"text": "hi", "log": ["a:hi", "b"], "n": 2}
     assert "   success   " in result.err
     assert "   thread " in result.err
+
+
+def test_an_input_without_members_is_an_input(real: Lgserve) -> None:
+    given = ("-i", "{}", "--background", "-o", "json")
+    run = real("runs", "start", "-a", "slow", *given).json
+    assert run["kwargs"]["input"] == {}
+    real("runs", "cancel", run["run_id"], "-q")
 
 
 def test_a_run_on_a_thread_adds_to_its_state(real: Lgserve) -> None:
@@ -49,6 +67,10 @@ def test_history_is_listed_page_by_page_and_leads_back(real: Lgserve) -> None:
     assert [state["metadata"]["step"] for state in older] == [0, -1]
     first = real("threads", "state", thread, "--checkpoint", rows[1][0], "-o", "json").json
     assert first["values"]["log"] == ["a:x"]
+    cut = rows[1][0][:-6]  # as a terminal shows it
+    assert real("threads", "state", thread, "--checkpoint", cut, "-o", "json").json == first
+    nothing = real("threads", "state", thread, "--checkpoint", "ffffffff")
+    assert (nothing.status, nothing.out) == (5, "")
     more = real("threads", "history", thread, "--limit", "1")
     assert f"--before {rows[0][0]}" in more.err
     only = real("threads", "history", thread, "--metadata", "source=input", "-o", "json").json
@@ -62,6 +84,38 @@ def test_an_interrupt_is_told_and_answered(real: Lgserve) -> None:
     assert f"answer: lgserve runs start -a ask -t {thread} --resume '…'" in asked.err
     answered = real("runs", "start", "-a", "ask", "-t", thread, "--resume", "Ada")
     assert "Ada" in json.dumps(answered.json)
+
+
+def test_one_of_several_questions_is_answered_by_name(real: Lgserve) -> None:
+    asked = real("runs", "start", "-a", "fan", "-i", '{"items": ["a", "b"]}')
+    ids = [item["id"] for item in asked.json["__interrupt__"]]
+    (answer,) = [line for line in asked.err.splitlines() if line.startswith("answer: ")]
+    thread = real("threads", "list", "--limit", "1", "--sort", "created_at", "-o", "id").out.strip()
+    assert answer == f"answer: lgserve threads resume {thread} --interrupt {ids[0]} --value '…'"
+    assert real("threads", "interrupts", thread).err == f"{answer}\n"
+    words = shlex.split(answer.removeprefix("answer: lgserve "))
+    assert real(*words, "-q").json["__interrupt__"][0]["id"] == ids[1]
+
+
+def test_ctrl_c_says_that_the_run_goes_on(real: Lgserve, server: ServerProcess) -> None:
+    thread = new_thread(real)
+    waiting = subprocess.Popen(
+        [
+            sys.executable, "-m", "lgserve", "runs", "start", "-a", "slow", "-t", thread,
+            "-i", '{"seconds": 600}', "--stream", "custom",
+        ],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LGSERVE_URL": server.url},
+    )  # fmt: skip
+    assert waiting.stdout is not None
+    assert "tick" in waiting.stdout.readline()
+    waiting.send_signal(signal.SIGINT)
+    _, said = waiting.communicate(timeout=300)
+    (run,) = real("runs", "list", "-t", thread, "-o", "json").json
+    assert (waiting.returncode, run["status"]) == (130, "running")
+    stop = f"stop it: lgserve runs cancel {run['run_id']}"
+    assert said == f"the run goes on: lgserve runs join {run['run_id']} · {stop}\n"
+    assert real("runs", "cancel", run["run_id"], "-t", thread, "-q").status == 0
 
 
 def test_events_are_shown_as_they_come(real: Lgserve) -> None:
@@ -151,6 +205,9 @@ def test_an_assistant_is_found_by_graph_id_or_prefix(real: Lgserve) -> None:
 
 def test_several_threads_are_deleted_and_the_missing_are_named(real: Lgserve) -> None:
     there, missing = new_thread(real), "00000000-0000-4000-8000-000000000000"
+    tried = real("threads", "delete", there, missing, "--dry-run", "--ignore-missing")
+    assert (tried.status, tried.table) == (0, [["DELETED"], [there]])
+    assert tried.err == "--dry-run: 1 would be deleted\n"
     result = real("threads", "delete", there, missing, "--yes")
     assert (result.status, result.table) == (5, [["DELETED"], [there]])
     assert f"Thread with ID {missing} not found" in result.err

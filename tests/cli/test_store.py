@@ -215,6 +215,7 @@ def test_nothing_is_deleted_unless_it_is_confirmed(real: Lgserve) -> None:
     result = real("store", "delete", "a", "k", stdin="y\n")
     assert (result.status, result.out) == (2, "")
     assert "hint:  to do it: lgserve store delete a k --yes\n" in result.err
+    assert real("store", "delete", "a", "k", "--dry-run", "-o", "id").out == "k\n"
     assert real("store", "delete", "a", "k", "--yes", "-o", "json").json == [
         {"namespace": ["a"], "key": "k"}
     ]

@@ -137,7 +137,7 @@ def test_what_cannot_be_an_id_is_wrong_usage(lgserve: Lgserve, text: str) -> Non
 def test_a_missing_thread_is_not_found(lgserve: Lgserve) -> None:
     result = lgserve("threads", "show", f"0000000a{ID}")
     assert result.status == 5
-    assert "not found\ncode:  E_NOT_FOUND" in result.err
+    assert "not found\nhint:  list them: lgserve threads list\ncode:  E_NOT_FOUND" in result.err
 
 
 def test_a_pair_without_a_key_is_wrong_usage(lgserve: Lgserve) -> None:

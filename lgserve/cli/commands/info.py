@@ -23,7 +23,7 @@ app = new_app("info", "Show a server.")
 def show_info(session: Session) -> None:
     """Show a server: versions, graphs, counts."""
     client = session.client
-    info = client.get("/info")
+    info = client.facts("/info")
     item = {**info, "url": client.connection.url}
     parts: dict[str, Callable[[ApiClient], Any]] = {"assistants": _assistants, "threads": _threads}
     if "graphs" not in info:
@@ -52,23 +52,23 @@ def _add(
 
 
 def _assistants(client: ApiClient) -> int:
-    return int(client.query("/assistants/count", {}))
+    return client.count("/assistants/count", {})
 
 
 def _threads(client: ApiClient) -> dict[str, int]:
     wanted: dict[str, dict[str, str]] = {"total": {}, **{n: {"status": n} for n in _COUNTED}}
-    return {name: client.query("/threads/count", body) for name, body in wanted.items()}
+    return {name: client.count("/threads/count", body) for name, body in wanted.items()}
 
 
 def _graphs(client: ApiClient) -> list[str]:
     """Name the graphs: every graph has an assistant that the server made for it."""
     body = {"metadata": {"created_by": "system"}, "limit": 1000, "select": ["graph_id"]}
     try:
-        rows = client.query("/assistants/search", body)
+        rows = client.rows("/assistants/search", body)
     except CliError as exc:
         if exc.exit_code is not ExitCode.REFUSED:
             raise
-        rows = client.query("/assistants/search", {"limit": 1000})
+        rows = client.rows("/assistants/search", {"limit": 1000})
     return sorted({row["graph_id"] for row in rows})
 
 

@@ -59,5 +59,5 @@ def list_assistants(
     rows = list(search_assistants(session.client, body, offset=offset, limit=count))
     session.out.rows(ASSISTANTS, rows)
     if session.out.format == "table":
-        total = session.client.query("/assistants/count", question)
-        session.out.note(how_many(len(rows), total, offset))
+        total = session.client.count("/assistants/count", question)
+        session.out.note(how_many(len(rows), total, offset, "lgserve assistants list "))

@@ -78,5 +78,5 @@ def list_crons(
     rows = list(search_crons(session.client, body, offset=offset, limit=count))
     session.out.rows(CRONS, rows)
     if session.out.format == "table":
-        total = session.client.query("/runs/crons/count", question)
-        session.out.note(how_many(len(rows), total, offset))
+        total = session.client.count("/runs/crons/count", question)
+        session.out.note(how_many(len(rows), total, offset, "lgserve crons list "))

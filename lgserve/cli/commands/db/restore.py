@@ -27,6 +27,8 @@ from lgserve.cli.project_options import ProjectSession, open_project
 
 _RESTORED = Noun(id_field="path", columns=(), fields=("path", "schema", "before"))
 
+_ANOTHER = "nothing was changed; name another backup"
+
 app = new_app("restore", "Put a backup in the place of the database.")
 
 
@@ -43,7 +45,7 @@ def restore(
     Example: lgserve db restore /backups/monday.db
     """
     if not file.is_file():
-        raise usage_error(f"{file} does not exist")
+        raise usage_error(f"{file} does not exist", "name a file that `db backup` has written")
     folder = folder_to_fill(db, session.config)
     target = folder / NAME
     if target.exists() and target.samefile(file):
@@ -70,12 +72,16 @@ def _examine(file: Path) -> int:
     """Return the schema of a backup; refuse one that no server of this version could open."""
     from lgserve.storage.schema import newest_version
 
-    with opened(file) as connection:
-        schema, problems = schema_of(connection, file), problems_of(connection)
+    try:
+        with opened(file) as connection:
+            schema, problems = schema_of(connection, file), problems_of(connection)
+    except CliError as exc:
+        exc.hint = _ANOTHER
+        raise
     if problems:
         raise CliError(
             f"{file} is damaged", code="E_UNSOUND", exit_code=ExitCode.UNSOUND,
-            details="\n".join(problems),
+            details="\n".join(problems), hint=_ANOTHER,
         )  # fmt: skip
     if schema > newest_version():
         raise CliError(

@@ -36,7 +36,7 @@ def cancel_runs(
         typer.Argument(metavar="[ID...]", help="Run ids, or at least 6 first characters."),
     ] = None,
     thread: Annotated[
-        str | None, typer.Option("--thread", help="Of this thread; without ids, all of it.")
+        str | None, typer.Option("--thread", "-t", help="Of this thread; without ids, all of it.")
     ] = None,
     status: Annotated[
         Status | None, typer.Option("--status", help="All runs of the server with this status.")

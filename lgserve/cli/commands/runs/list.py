@@ -71,7 +71,7 @@ app = new_app("list", "List runs, the latest first.")
 def list_runs(
     session: Session,
     thread: Annotated[
-        str | None, typer.Option("--thread", help="Only of this thread (id or its beginning).")
+        str | None, typer.Option("--thread", "-t", help="Only of this thread (or its beginning).")
     ] = None,
     status: Annotated[
         Status | None, typer.Option("--status", help="Only with this status.")

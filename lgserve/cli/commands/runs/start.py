@@ -17,8 +17,9 @@ import typer
 from lgserve.cli.arguments import read_json
 from lgserve.cli.commands.runs.following import Followed, end_of, settle
 from lgserve.cli.commands.runs.list import RUNS
+from lgserve.cli.commands.threads.interrupts import how_to_answer
 from lgserve.cli.context import Session, open_session
-from lgserve.cli.errors import CliError, usage_error
+from lgserve.cli.errors import CliError, ExitCode, usage_error
 from lgserve.cli.events import follow, retry
 from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import find_thread_id
@@ -98,11 +99,11 @@ def start_run(
         "after_seconds": parse_seconds(after) if after else None,
         "stream_mode": stream,
         "webhook": webhook,
-        **_input(given_input, message, resume),
     }
     if config:
         body["config"] = {"configurable": parse_pairs("--config", config)}
     body = {name: value for name, value in body.items() if value not in (None, {}, [])}
+    body |= _input(given_input, message, resume)
     target = _target(session, thread, body, stateless=stateless)
     with _telling_what_there_is():
         if wait is False:
@@ -184,8 +185,10 @@ def _wait(session: Session, target: _Target, body: dict[str, Any]) -> Followed:
     else:
         run_id = session.client.post(target.path, body)["run_id"]
         join = partial(session.client.open, "GET", f"{target.path}/{run_id}/join")
-        opened = retry(session.client, join, session.out.note)
-    result = json.loads(read_all(session, opened, join) or b"null")
+        with _left_to_the_server(session, run_id):
+            opened = retry(session.client, join, session.out.note)
+    with _left_to_the_server(session, run_id if join else None):
+        result = json.loads(read_all(session, opened, join) or b"null")
     if session.out.format == "id":
         write(f"{run_id}\n")
     else:
@@ -195,6 +198,22 @@ def _wait(session: Session, target: _Target, body: dict[str, Any]) -> Followed:
         followed.error = end_of(result)
         _tell_how_to_answer(session, target, body["assistant_id"], result.get("__interrupt__"))
     return followed
+
+
+@contextmanager
+def _left_to_the_server(session: Session, run_id: str | None) -> Iterator[None]:
+    """Say how to come back to a run on a thread: at Ctrl-C, and when the server is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if run_id is not None:
+            back = f"lgserve runs join {run_id} · stop it: lgserve runs cancel {run_id}"
+            session.out.note(f"the run goes on: {back}")
+        raise
+    except CliError as exc:
+        if run_id is not None and exc.exit_code in (ExitCode.UNREACHABLE, ExitCode.TIMED_OUT):
+            exc.hint = f"{exc.hint} · then: lgserve runs join {run_id}"
+        raise
 
 
 def read_all(
@@ -215,9 +234,15 @@ def read_all(
 
 
 def _tell_how_to_answer(session: Session, target: _Target, assistant: str, interrupts: Any) -> None:
-    if target.thread_id and interrupts:
-        start = shlex.join(["lgserve", "runs", "start", "-a", assistant, "-t", target.thread_id])
-        tell_of_interrupts(session.out, interrupts, f"{start} --resume '…'")
+    if not target.thread_id or not interrupts:
+        return
+    if len(interrupts) > 1:
+        asked = {"thread_id": target.thread_id, "interrupt_id": interrupts[0].get("id")}
+        answer = how_to_answer(asked, several=True)
+    else:
+        start = ["lgserve", "runs", "start", "-a", assistant, "-t", target.thread_id]
+        answer = f"{shlex.join(start)} --resume '…'"
+    tell_of_interrupts(session.out, interrupts, answer)
 
 
 def _stream(session: Session, target: _Target, body: dict[str, Any]) -> Followed:
@@ -233,8 +258,9 @@ def _stream(session: Session, target: _Target, body: dict[str, Any]) -> Followed
     writer = EventWriter(session.out)
     if session.out.format == "id":
         write(f"{run_id}\n")
-    for event in follow(client, opened, reopen, session.out.note):
-        writer.show(event)
+    with _left_to_the_server(session, run_id if target.thread_id else None):
+        for event in follow(client, opened, reopen, session.out.note):
+            writer.show(event)
     writer.finish()
     return Followed(run_id=run_id, thread_id=target.thread_id, error=writer.error)
 

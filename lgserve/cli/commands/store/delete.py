@@ -9,7 +9,7 @@ import typer
 from lgserve.cli.arguments import dotted, parse_namespace
 from lgserve.cli.confirming import Yes, confirm, need_yes
 from lgserve.cli.context import Session, open_session
-from lgserve.cli.deleting import IgnoreMissing
+from lgserve.cli.deleting import DryRun, IgnoreMissing, show_found
 from lgserve.cli.lazy import new_app
 from lgserve.cli.options import command
 from lgserve.cli.output import Column, Noun
@@ -34,20 +34,26 @@ def delete_items(
         bool, typer.Option("--prefix", help="All items whose key starts with KEY; '' is every one.")
     ] = False,
     ignore_missing: IgnoreMissing = False,
+    dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
     """Delete items of one namespace."""
-    need_yes(yes=yes, arguments=session.arguments)
+    if not dry_run:
+        need_yes(yes=yes, arguments=session.arguments)
     labels = parse_namespace(namespace)
     found = _starting_with(session, labels, keys) if prefix else _existing(session, labels, keys)
     missing = [] if prefix or ignore_missing else [key for key in keys if key not in found]
     if missing:
         raise missing_item(session.client, labels, missing[0])
+    rows = [{"namespace": labels, "key": key} for key in found]
+    if dry_run:
+        show_found(session, _DELETED, rows)
+        return
     if found:
         confirm(f"delete {_named(found)} in {dotted(labels)}?", yes=yes)
     for key in found:
         session.client.delete("/store/items", {"namespace": labels, "key": key})
-    session.out.rows(_DELETED, [{"namespace": labels, "key": key} for key in found])
+    session.out.rows(_DELETED, rows)
 
 
 def _starting_with(session: Session, namespace: list[str], starts: list[str]) -> list[str]:

@@ -58,7 +58,14 @@ def list_interrupts(
     session.out.rows(INTERRUPTS, rows)
     asked = next((row for row in rows if row["interrupt_id"]), None)
     if session.out.format == "table" and asked is not None:
-        session.out.note(f"answer: lgserve threads resume {asked['thread_id']} --value '…'")
+        several = sum(row["thread_id"] == asked["thread_id"] for row in rows) > 1
+        session.out.note(f"answer: {how_to_answer(asked, several=several)}")
+
+
+def how_to_answer(asked: Row, *, several: bool) -> str:
+    """Return the command that answers a question; one of several has to be named."""
+    which = f" --interrupt {asked['interrupt_id']}" if several else ""
+    return f"lgserve threads resume {asked['thread_id']}{which} --value '…'"
 
 
 def interrupts_of(client: ApiClient, threads: Iterator[Row]) -> list[dict[str, Any]]:

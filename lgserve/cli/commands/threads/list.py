@@ -121,6 +121,6 @@ def _say_how_many(session: Session, question: dict[str, Any], offset: int, shown
     total = (
         len(question["ids"])
         if "ids" in question
-        else session.client.query("/threads/count", counted)
+        else session.client.count("/threads/count", counted)
     )
     session.out.note(how_many(shown, total, offset, "lgserve threads list "))

@@ -84,12 +84,26 @@ def import_threads(
                 f"{file} is a folder of pickles, which can run any code when they are read",
                 "add --trust-pickle if it is your own",
             )
-        _take(session, read_folder(Path(file)), counts, losses, on_conflict, renames, dry_run)
+        found = _without_checkpoints(read_folder(Path(file)), losses)
+        _take(session, found, counts, losses, on_conflict, renames, dry_run)
     else:
         with opened_for_reading(file) as records:
             checked = _checked(records, file)
             _take(session, checked, counts, losses, on_conflict, renames, dry_run)
     _say(session, counts, losses, time.monotonic() - began, dry_run=dry_run)
+
+
+def _without_checkpoints(records: Iterator[Record], losses: list[str]) -> Iterator[Record]:
+    """Yield the threads of a folder, and count those whose checkpoints are not there yet."""
+    bare = 0
+    for record in records:
+        bare += bool(record["thread"]["values"]) and not record["checkpoints"]
+        yield record
+    if bare:
+        losses.append(
+            f"{bare} threads have values and no checkpoints: `langgraph dev` writes them when"
+            " Ctrl-C stops it; import again then, with --on-conflict replace"
+        )
 
 
 def _checked(records: Iterator[tuple[int, Record]], file: str) -> Iterator[Record]:

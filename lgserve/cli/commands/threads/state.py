@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from lgserve.cli.arguments import raw, value_at
+from lgserve.cli.commands.threads.checkpoints import find_checkpoint_id, no_checkpoint
 from lgserve.cli.context import Session, open_session
-from lgserve.cli.errors import CliError, ExitCode
 from lgserve.cli.lazy import new_app
 from lgserve.cli.lookup import find_thread_id
 from lgserve.cli.options import command
@@ -46,14 +46,12 @@ def show_state(
     ] = False,
 ) -> None:
     """Show the state of a thread, now or at a checkpoint."""
-    path = f"/threads/{find_thread_id(session.client, thread_id)}/state"
-    path += f"/{checkpoint}" if checkpoint else ""
+    whole_id = find_thread_id(session.client, thread_id)
+    path = f"/threads/{whole_id}/state"
+    path += f"/{find_checkpoint_id(session.client, whole_id, checkpoint)}" if checkpoint else ""
     state = session.client.get(path, {"subgraphs": "true" if subgraphs else None})
-    if checkpoint and not state.get("metadata"):
-        raise CliError(  # the reference answers an empty state for what is not there
-            f"no checkpoint {checkpoint}", code="E_NOT_FOUND", exit_code=ExitCode.NOT_FOUND,
-            hint=f"list them: lgserve threads history {thread_id}",
-        )  # fmt: skip
+    if checkpoint and not state.get("metadata"):  # the reference answers an empty state
+        raise no_checkpoint(whole_id, checkpoint)
     value = value_at(state["values"], key) if key else state["values"]
     if only_values:
         write(f"{raw(value)}\n")

@@ -196,7 +196,7 @@ class RunExecutor:
         if execution.run.resumed and await has_begun(graph, config):
             given, config = None, at_newest(config)  # just goes on where its process died
         else:
-            given = await run_input(graph, config, kwargs)
+            given = await run_input(graph, config, kwargs, execution.saver)
         options = _options(kwargs, execution)
         options["context"] = known = self.context_for(graph, kwargs["context"])
         config = without_unknown(config, kwargs, known or {})

@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from langgraph.errors import EmptyInputError
+from langgraph.channels import LastValue
+from langgraph.errors import EmptyInputError, InvalidUpdateError
 
 from lgserve.core.errors import UnknownInterruptError
+from lgserve.core.ports import RunSaver
 from lgserve.services.commands import to_command
 
 Config = Mapping[str, Any]
@@ -18,10 +20,13 @@ _REFERENCE = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 _IDS = frozenset({*_REFERENCE, "thread_id", "run_id", "graph_id", "assistant_id", "user_id"})
 
 
-async def run_input(graph: Any, config: Config, kwargs: Mapping[str, Any]) -> Any:
+async def run_input(
+    graph: Any, config: Config, kwargs: Mapping[str, Any], saver: RunSaver | None
+) -> Any:
     """Return the graph's input.
 
     Raises:
+        InvalidUpdateError: the command gives a key two values, and the key bears one.
         EmptyInputError: the run resumes, and its thread has nothing to resume.
         UnknownInterruptError: it resumes strictly, and nothing waits for this answer.
     """
@@ -32,7 +37,23 @@ async def run_input(graph: Any, config: Config, kwargs: Mapping[str, Any]) -> An
         raise EmptyInputError("There is nothing to resume: the thread has no checkpoint.")
     if command.get("resume") is not None and kwargs.get("strict_resume"):
         check_answers(command["resume"], await graph.aget_state(config))
+    if saver is not None:
+        saver.supersede(_overwritten(graph.channels, command.get("update") or ()))
     return to_command(command)
+
+
+def _overwritten(channels: Mapping[str, Any], update: Any) -> frozenset[str]:
+    """Return the keys of an update that bear one value.
+
+    LangGraph stores an update before it finds that it cannot be applied, also one that follows
+    another before the next step: the thread would be broken for good.
+    """
+    given = update if isinstance(update, Mapping) else [pair[0] for pair in update]
+    single = [key for key in given if isinstance(channels.get(key), LastValue)]
+    found = frozenset(single)
+    if len(found) < len(single):
+        raise InvalidUpdateError("The command's update gives a key two values, and it bears one")
+    return found
 
 
 def check_answers(resume: Any, snapshot: Any) -> None:

@@ -158,7 +158,7 @@ class UserLoopThread:
 
 
 def _run_until_stopped(loop: asyncio.AbstractEventLoop, stopping: threading.Event) -> None:
-    """Run the loop; a node that calls `sys.exit` or stops the loop hurts nothing but its own run."""
+    """Run the loop; a node that calls `sys.exit` or stops the loop hurts its own run only."""
     while not stopping.is_set():
         try:
             loop.run_forever()

@@ -180,6 +180,27 @@ def test_an_update_that_contradicts_itself_leaves_the_thread_as_it_was(http: htt
     assert post(http, thread_id, command={"resume": "now"}).json()["answer"] == "now"
 
 
+@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+@pytest.mark.parametrize("goto", ["human", {"node": "human", "input": {"q": "x"}}])
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_finished_thread_that_is_sent_to_a_question_waits_for_its_answer(
+    http: httpx.Client, durability: str, goto: Any, strict: bool
+) -> None:
+    thread_id = asked(http)
+    post(http, thread_id, command={"resume": "first"})
+    went = post(http, thread_id, command={"goto": goto}, durability=durability).json()
+    [question] = went["__interrupt__"]
+    thread = http.get(f"/threads/{thread_id}").json()
+
+    assert thread["status"] == "interrupted"
+    assert list(thread["interrupts"].values()) == [[{"id": question["id"], "value": QUESTION}]]
+    resume = {"resume": {question["id"]: "second"}}
+    answered = post(http, thread_id, command=resume, strict_resume=strict).json()
+    assert answered["log"][-2:] == ["human", "finish:second"]
+    thread = http.get(f"/threads/{thread_id}").json()
+    assert (thread["status"], thread["interrupts"]) == ("idle", {})
+
+
 def test_a_busy_thread_may_be_resumed_later(http: httpx.Client) -> None:
     thread_id = asked(http)
     running = start(http, thread_id)

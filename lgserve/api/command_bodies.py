@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from lgserve.api.fields import Body, Limit, Object, RunId, WebhookUrl, Whole
+from lgserve.api.fields import Body, Limit, Object, Offset, RunId, WebhookUrl, Whole
 from lgserve.core.ids import canonical
 from lgserve.core.vocabulary import MultitaskStrategy
 
@@ -159,7 +159,7 @@ class Wanted(Body):
     namespaces: list[list[str]] | None = Field(default=None, max_length=_MOST_NAMESPACES)
     depth: Annotated[Whole, Field(ge=0)] | None = None
     #: The last number that was seen.
-    since: Annotated[Whole, Field(ge=0)] = 0
+    since: Offset = 0
 
     @field_validator("since", mode="before")
     @classmethod

@@ -26,10 +26,10 @@ from lgserve.engine.event_protocol import EventTranslator, with_interrupts
 from lgserve.engine.event_run import stream_events
 from lgserve.engine.executions import Execution, Outcome
 from lgserve.engine.failures import error_object, failed_task
+from lgserve.engine.open_interrupts import open_interrupts
 from lgserve.engine.run_input import at_newest, has_begun, run_input, without_unknown
 from lgserve.engine.run_metrics import TokenUsage
 from lgserve.engine.stream_modes import ChunkEncoder, frame, langgraph_modes
-from lgserve.services.state_view import interrupts_by_task
 from lgserve.services.thread_references import stored_user
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class RunExecutor:
         if execution.run.resumed and await has_begun(graph, config):
             given, config = None, at_newest(config)  # just goes on where its process died
         else:
-            given = await run_input(graph, config, kwargs)
+            given = await run_input(graph, config, kwargs, execution.saver)
         options = _options(kwargs, execution)
         options["context"] = known = self.context_for(graph, kwargs["context"])
         config = without_unknown(config, kwargs, known or {})
@@ -256,6 +256,7 @@ class RunExecutor:
             return replace(outcome, body=outcome.body if outcome.error else body)
         try:
             snapshot = await graph.aget_state(at_newest(config))
+            waiting = await open_interrupts(graph, config, snapshot)
         except Exception as exc:  # noqa: BLE001 - a graph that cannot show its state still ended
             _log.warning("the state of run %s cannot be read: %r", execution.run.run_id, exc)
             return outcome
@@ -264,8 +265,8 @@ class RunExecutor:
             outcome,
             body=outcome.body if outcome.error else seen.body(values),
             values=values,
-            interrupts=jsonio.dumps_wire(interrupts_by_task(snapshot)),
-            has_next=bool(snapshot.next),
+            interrupts=jsonio.dumps_wire(waiting),
+            has_next=bool(snapshot.next or waiting),
             checkpoint_id=snapshot.config["configurable"].get("checkpoint_id"),
         )
 

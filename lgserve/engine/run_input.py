@@ -6,9 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from langgraph.errors import EmptyInputError
+from langgraph.channels import LastValue
+from langgraph.errors import EmptyInputError, InvalidUpdateError
 
 from lgserve.core.errors import UnknownInterruptError
+from lgserve.core.ports import RunSaver
+from lgserve.engine.open_interrupts import open_interrupts
 from lgserve.services.commands import to_command
 
 Config = Mapping[str, Any]
@@ -18,10 +21,13 @@ _REFERENCE = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 _IDS = frozenset({*_REFERENCE, "thread_id", "run_id", "graph_id", "assistant_id", "user_id"})
 
 
-async def run_input(graph: Any, config: Config, kwargs: Mapping[str, Any]) -> Any:
+async def run_input(
+    graph: Any, config: Config, kwargs: Mapping[str, Any], saver: RunSaver | None
+) -> Any:
     """Return the graph's input.
 
     Raises:
+        InvalidUpdateError: the command gives a key two values, and the key bears one.
         EmptyInputError: the run resumes, and its thread has nothing to resume.
         UnknownInterruptError: it resumes strictly, and nothing waits for this answer.
     """
@@ -31,22 +37,45 @@ async def run_input(graph: Any, config: Config, kwargs: Mapping[str, Any]) -> An
     if command.get("resume") is not None and await _newest(graph, config) is None:
         raise EmptyInputError("There is nothing to resume: the thread has no checkpoint.")
     if command.get("resume") is not None and kwargs.get("strict_resume"):
-        check_answers(command["resume"], await graph.aget_state(config))
+        await _check_answers(graph, config, command["resume"])
+    if saver is not None:
+        saver.supersede(_overwritten(graph.channels, command.get("update") or ()))
     return to_command(command)
 
 
-def check_answers(resume: Any, snapshot: Any) -> None:
+def _overwritten(channels: Mapping[str, Any], update: Any) -> frozenset[str]:
+    """Return the keys of an update that bear one value.
+
+    LangGraph stores an update before it finds that it cannot be applied, also one that follows
+    another before the next step: the thread would be broken for good.
+    """
+    given = update if isinstance(update, Mapping) else [pair[0] for pair in update]
+    single = [key for key in given if isinstance(channels.get(key), LastValue)]
+    found = frozenset(single)
+    if len(found) < len(single):
+        raise InvalidUpdateError("The command's update gives a key two values, and it bears one")
+    return found
+
+
+async def _check_answers(graph: Any, config: Config, resume: Any) -> None:
+    snapshot = await graph.aget_state(config)
+    ended = {task.id for task in snapshot.tasks if task.result is not None}
+    found = await open_interrupts(graph, config, snapshot)
+    waiting = {
+        interrupt["id"]
+        for task_id, interrupts in found.items()
+        if task_id not in ended
+        for interrupt in interrupts
+    }
+    check_answers(resume, waiting, has_next=bool(snapshot.next))
+
+
+def check_answers(resume: Any, waiting: set[str], *, has_next: bool) -> None:
     """Refuse an answer that nothing waits for; a graph stopped between nodes waits for any.
 
     Raises:
         UnknownInterruptError: no interrupt is open, or not one of those that are answered.
     """
-    waiting = {
-        interrupt.id
-        for task in snapshot.tasks
-        for interrupt in task.interrupts
-        if task.result is None
-    }
     if _names_interrupts(resume):
         if not resume:
             raise UnknownInterruptError("The resume map names no interrupt")
@@ -56,7 +85,7 @@ def check_answers(resume: Any, snapshot: Any) -> None:
         raise UnknownInterruptError(
             f"{len(waiting)} interrupts are open: name the ones you answer by their ids"
         )
-    elif not (waiting or snapshot.next):
+    elif not (waiting or has_next):
         raise UnknownInterruptError("No interrupt is open: the graph has finished")
 
 

@@ -93,6 +93,7 @@ class UserLoopThread:
         self.threads = NodeThreads(concurrency, thread_name_prefix="lgserve-node")
         self._new_loop = new_loop
         self._started = threading.Event()
+        self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._main, name="lgserve-user-loop", daemon=True)
 
@@ -137,6 +138,7 @@ class UserLoopThread:
         """Cancel what runs and end the thread; a thread that is stuck is left behind."""
         if self._loop is None:
             return
+        self._stopping.set()
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout)
@@ -148,22 +150,23 @@ class UserLoopThread:
         self._loop = loop
         loop.call_soon(self._started.set)
         try:
-            _run_until_stopped(loop)
+            _run_until_stopped(loop, self._stopping)
             _cancel_all(loop)
         finally:
             self.threads.shutdown(wait=False, cancel_futures=True)
             loop.close()
 
 
-def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
-    """Run the loop; a node that calls `sys.exit` fails its own run and ends nothing else."""
-    while True:
+def _run_until_stopped(loop: asyncio.AbstractEventLoop, stopping: threading.Event) -> None:
+    """Run the loop; a node that calls `sys.exit` or stops the loop hurts its own run only."""
+    while not stopping.is_set():
         try:
             loop.run_forever()
         except (SystemExit, KeyboardInterrupt) as exc:
             _log.warning("user code raised %r; the server goes on", exc)
         else:
-            return
+            if not stopping.is_set():
+                _log.warning("user code stopped its event loop; the server goes on")
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

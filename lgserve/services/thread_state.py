@@ -356,9 +356,14 @@ async def _encoded(states: AsyncIterator[Any], select: Sequence[str]) -> Json:
 
 
 async def _of_subgraph(read: Awaitable[T]) -> T:
-    """Await a read of state; LangGraph refuses a namespace whose subgraph it does not know."""
+    """Await a read of state; LangGraph refuses a namespace whose subgraph it does not know.
+
+    It cannot show a state either that two commands wrote to in ways that exclude each other.
+    """
     try:
         return await read
+    except InvalidUpdateError as exc:
+        raise BadRequestError(str(exc)) from exc
     except ValueError as exc:
         if not str(exc).startswith("Subgraph "):
             raise

@@ -129,14 +129,18 @@ _VERSIONS = _Insert(
     7,
     " ON CONFLICT DO NOTHING",
 )
+#: The task to which LangGraph counts what commands write; it stores them all anew with each.
+OF_COMMANDS = "00000000-0000-0000-0000-000000000000"
+
 _WRITES = _Insert(
     "INSERT INTO checkpoint_writes (thread_id, checkpoint_ns, checkpoint_id, task_id, idx,"
     " task_path, channel, run_id, kind, data)",
     10,
-    """ ON CONFLICT DO UPDATE SET task_path = excluded.task_path, channel = excluded.channel,
+    f""" ON CONFLICT DO UPDATE SET task_path = excluded.task_path, channel = excluded.channel,
         run_id = excluded.run_id, kind = excluded.kind, data = excluded.data, blob_id = NULL,
         blob_start = 0, blob_length = 0, split = 0
-    WHERE excluded.idx < 0""",
+    WHERE excluded.idx < 0
+        OR excluded.task_id = '{OF_COMMANDS}' AND excluded.data IS NOT checkpoint_writes.data""",
 )
 
 

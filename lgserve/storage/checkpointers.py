@@ -44,6 +44,10 @@ class SqliteRunSaver:
         """The root checkpoint last written."""
         return self._scope.last.checkpoint_id if self._scope.last is not None else None
 
+    def supersede(self, channels: frozenset[str]) -> None:
+        """Leave out what earlier commands wrote to channels, until this run writes there."""
+        self._scope.superseded = channels
+
     def close(self) -> None:
         """Drop all further writes."""
         self._scope.closed = True

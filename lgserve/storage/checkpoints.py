@@ -46,6 +46,7 @@ from lgserve.storage.checkpoint_removal import (
     prune_checkpoints,
 )
 from lgserve.storage.checkpoint_rows import (
+    OF_COMMANDS,
     Change,
     CheckpointRow,
     NewValue,
@@ -162,6 +163,8 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
         task_path: str,
     ) -> Change:
         scope = self._scope
+        if scope is not None and task_id == OF_COMMANDS:
+            scope.superseded = frozenset()
         foreign = scope is not None and config["configurable"]["checkpoint_id"] not in scope.made
         run_id = scope.run_id if scope is not None and foreign else None
         rows = encode_writes(self.serde, config, writes, task_id, task_path, run_id)
@@ -189,7 +192,8 @@ class SqliteSaver(BaseCheckpointSaver[Any]):
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return a checkpoint, or the newest of its namespace."""
         await self._settled()
-        return self._db.lookup_snapshot(self._find(config))
+        found = self._db.lookup_snapshot(self._find(config))
+        return found if self._scope is None else self._scope.seen(found)
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """As `aget_tuple`, for a caller in a thread."""

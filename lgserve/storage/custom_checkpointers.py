@@ -155,6 +155,9 @@ class CustomRunSaver(Delegate):
         """The saver itself."""
         return self
 
+    def supersede(self, channels: frozenset[str]) -> None:
+        """Leave it as it is: of two writes LangGraph's savers keep the first."""
+
     def close(self) -> None:
         """Drop all further writes."""
         self._closed = True

@@ -7,9 +7,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from langgraph.checkpoint.base import CheckpointMetadata
+from langgraph.checkpoint.base import CheckpointMetadata, CheckpointTuple
 
-from lgserve.storage.checkpoint_rows import Change, store_changes
+from lgserve.storage.checkpoint_rows import OF_COMMANDS, Change, store_changes
 from lgserve.storage.database import SqliteDatabase
 
 
@@ -36,11 +36,24 @@ class SaverScope:
     #: Why the first write failed that nobody waited for.
     failure: BaseException | None = None
     last: LastCheckpoint | None = None
+    #: Channels of which the run does not see what earlier commands wrote.
+    superseded: frozenset[str] = frozenset()
     #: Ids of all checkpoints that the run has put.
     made: set[str] = field(default_factory=set)
     _waiting: deque[Change] = field(default_factory=deque)
     _posted: bool = False
     _ticket: int = 0
+
+    def seen(self, found: CheckpointTuple | None) -> CheckpointTuple | None:
+        """Return a checkpoint as the run sees it."""
+        if found is None or not self.superseded:
+            return found
+        kept = [
+            write
+            for write in found.pending_writes or ()
+            if write[0] != OF_COMMANDS or write[1] not in self.superseded
+        ]
+        return found._replace(pending_writes=kept)
 
     def post(self, db: SqliteDatabase, change: Change) -> None:
         """Have a change stored soon; those that wait share a place in the writer's queue."""

@@ -142,6 +142,65 @@ def test_the_result_holds_every_question_that_was_asked_at_once(http: httpx.Clie
     assert done == {"items": ["a", "b"], "out": ["a=one", "b=two"]}
 
 
+@pytest.mark.parametrize("again", [{"q": "z"}, [["q", "y"], ["log", ["more"]], ["answer", "z"]]])
+def test_an_update_takes_the_place_of_one_that_waits_for_the_next_step(
+    http: httpx.Client, again: Any
+) -> None:
+    thread_id = asked(http)
+    post(http, thread_id, command={"update": {"q": "y", "log": ["kept"], "answer": "old"}})
+    second = post(http, thread_id, command={"update": again}).json()
+    named = {"q": "y", **dict(again)}["q"]
+
+    assert (second["q"], second["__interrupt__"][0]["value"]) == (named, {"question": named})
+    assert state(http, thread_id)["values"]["q"] == named
+    more = ["more"] if "log" in dict(again) else []
+    last = post(http, thread_id, command={"resume": "now", "update": {"q": "last"}}).json()
+    assert (last["q"], last["answer"]) == ("last", "now")
+    assert last["log"] == ["prepare", "kept", *more, "human", "finish:now"]
+
+
+def test_a_step_that_failed_may_be_tried_again_with_its_update(http: httpx.Client) -> None:
+    thread_id = new_thread(http)
+    body = {"assistant_id": "boom", "command": {"update": {"text": "bad"}, "goto": "err"}}
+    post(http, thread_id, assistant_id="boom", input={"text": "fine"})
+
+    for _ in range(3):
+        assert "boom: bad" in post(http, thread_id, **body).text
+    assert state(http, thread_id)["values"]["text"] == "bad"
+    body["command"] = {"update": {"text": "fine"}, "goto": "err"}
+    assert post(http, thread_id, **body).json()["log"] == ["ok", "survived", "survived"]
+
+
+def test_an_update_that_contradicts_itself_leaves_the_thread_as_it_was(http: httpx.Client) -> None:
+    thread_id = asked(http)
+    refused = post(http, thread_id, command={"update": [["q", "y"], ["q", "z"]]}).json()
+
+    assert refused["__error__"]["error"] == "InvalidUpdateError"
+    assert state(http, thread_id)["values"]["q"] == "x"
+    assert post(http, thread_id, command={"resume": "now"}).json()["answer"] == "now"
+
+
+@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+@pytest.mark.parametrize("goto", ["human", {"node": "human", "input": {"q": "x"}}])
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_finished_thread_that_is_sent_to_a_question_waits_for_its_answer(
+    http: httpx.Client, durability: str, goto: Any, strict: bool
+) -> None:
+    thread_id = asked(http)
+    post(http, thread_id, command={"resume": "first"})
+    went = post(http, thread_id, command={"goto": goto}, durability=durability).json()
+    [question] = went["__interrupt__"]
+    thread = http.get(f"/threads/{thread_id}").json()
+
+    assert thread["status"] == "interrupted"
+    assert list(thread["interrupts"].values()) == [[{"id": question["id"], "value": QUESTION}]]
+    resume = {"resume": {question["id"]: "second"}}
+    answered = post(http, thread_id, command=resume, strict_resume=strict).json()
+    assert answered["log"][-2:] == ["human", "finish:second"]
+    thread = http.get(f"/threads/{thread_id}").json()
+    assert (thread["status"], thread["interrupts"]) == ("idle", {})
+
+
 def test_a_busy_thread_may_be_resumed_later(http: httpx.Client) -> None:
     thread_id = asked(http)
     running = start(http, thread_id)

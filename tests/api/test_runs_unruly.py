@@ -83,6 +83,13 @@ def test_a_node_that_ends_its_program_ends_its_run_only(http: httpx.Client, how:
     ]
 
 
+def test_a_node_that_stops_the_event_loop_stops_nobody(http: httpx.Client) -> None:
+    how = {"how": "stop the loop"}
+
+    assert wait(http, new_thread(http), "unruly", input=how)["log"] == ["stop the loop"]
+    assert wait(http, new_thread(http), "unruly", input={"how": "fine"})["log"] == ["fine"]
+
+
 @pytest.mark.requirement("CANCEL-009")
 def test_a_run_that_takes_too_long_is_stopped_and_everybody_is_told(http: httpx.Client) -> None:
     thread_id = new_thread(http)

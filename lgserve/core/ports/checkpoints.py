@@ -26,6 +26,10 @@ class RunSaver(Protocol):
         """The root checkpoint last written by this run."""
         ...
 
+    def supersede(self, channels: frozenset[str]) -> None:
+        """Leave out what earlier commands wrote to channels: this run's command writes there."""
+        ...
+
     def close(self) -> None:
         """Drop all further writes: the run is over, whatever its code still does."""
         ...

@@ -349,6 +349,7 @@ async def test_the_stream_of_a_thread_shows_such_runs_as_any_other(
         ({"channels": ALL, "namespaces": ["a"]}, "namespaces[0]"),
         ({"channels": ALL, "depth": -1}, "depth"),
         ({"channels": ALL, "since": "x"}, "since"),
+        ({"channels": ALL, "since": 10**30}, "since"),
         ([], "channels is required and must be a non-empty array"),
     ],
 )

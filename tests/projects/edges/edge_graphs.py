@@ -54,6 +54,9 @@ RAISED = {
 async def misbehave(state: State):
     if state["how"] == "exit":
         sys.exit(3)
+    if state["how"] == "stop the loop":
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0)
     if state["how"] in RAISED:
         raise RAISED[state["how"]]
     return {"log": [state["how"]]}

@@ -27,7 +27,7 @@ from lgserve.engine.event_run import stream_events
 from lgserve.engine.executions import Execution, Outcome
 from lgserve.engine.failures import error_object, failed_task
 from lgserve.engine.open_interrupts import open_interrupts
-from lgserve.engine.run_input import at_newest, has_begun, run_input, without_unknown
+from lgserve.engine.run_input import at_newest, has_begun, has_input, run_input, without_unknown
 from lgserve.engine.run_metrics import TokenUsage
 from lgserve.engine.stream_modes import ChunkEncoder, frame, langgraph_modes
 from lgserve.services.thread_references import stored_user
@@ -256,7 +256,8 @@ class RunExecutor:
             return replace(outcome, body=outcome.body if outcome.error else body)
         try:
             snapshot = await graph.aget_state(at_newest(config))
-            waiting = await open_interrupts(graph, config, snapshot)
+            fresh = has_input(execution.kwargs)
+            waiting = await open_interrupts(graph, config, snapshot, fresh=fresh)
         except Exception as exc:  # noqa: BLE001 - a graph that cannot show its state still ended
             _log.warning("the state of run %s cannot be read: %r", execution.run.run_id, exc)
             return outcome

@@ -12,13 +12,16 @@ from lgserve.services.state_view import interrupt_view, interrupts_by_task
 _INTERRUPT = "__interrupt__"
 
 
-async def open_interrupts(graph: Any, config: Mapping[str, Any], snapshot: Any) -> dict[str, Any]:
+async def open_interrupts(
+    graph: Any, config: Mapping[str, Any], snapshot: Any, *, fresh: bool = False
+) -> dict[str, Any]:
     """Return the open interrupts of a thread's newest checkpoint by the task that waits for each.
 
-    LangGraph's snapshots do not show the tasks to which a command went (`goto`).
+    LangGraph's snapshots do not show the tasks to which a command went (`goto`); after `fresh`
+    input there are none.
     """
     found = interrupts_by_task(snapshot)
-    if not graph.checkpointer:
+    if fresh or not graph.checkpointer:
         return found
     thread = {"thread_id": config["configurable"]["thread_id"], "checkpoint_ns": ""}
     newest = await graph.checkpointer.aget_tuple({"configurable": thread})

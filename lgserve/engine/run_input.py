@@ -21,6 +21,11 @@ _REFERENCE = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 _IDS = frozenset({*_REFERENCE, "thread_id", "run_id", "graph_id", "assistant_id", "user_id"})
 
 
+def has_input(kwargs: Mapping[str, Any]) -> bool:
+    """Tell whether a run begins anew, in place of going on."""
+    return not kwargs["command"] and kwargs["input"] is not None
+
+
 async def run_input(
     graph: Any, config: Config, kwargs: Mapping[str, Any], saver: RunSaver | None
 ) -> Any:

@@ -23,11 +23,11 @@ from lgserve.engine.janitor import Janitor
 from lgserve.engine.loopback import Loopback
 from lgserve.engine.scheduler import CronScheduler
 from lgserve.engine.worker import RunWorker, WorkerOptions
+from lgserve.foreign_runs import ForeignRuns
 from lgserve.graphs import schemas
 from lgserve.graphs.registry import GraphRegistry
 from lgserve.graphs.tracebacks import describe_error
 from lgserve.guarding import make_authenticator, store_scope_of
-from lgserve.overlap import ForeignRuns
 from lgserve.services.a2a import A2aService
 from lgserve.services.a2a_agents import A2aAgents
 from lgserve.services.assistants import AssistantService

@@ -5,7 +5,7 @@ one that has ended. A thread's log is read run by run (`thread_follower`).
 
 During a reload two processes work on one database. A run that the other one executes is *foreign*
 here: its log is stored, resumable or not, and whoever follows it here gets it from the database
-(`lgserve.overlap.ForeignRuns`).
+(`lgserve.foreign_runs`).
 """
 
 from __future__ import annotations

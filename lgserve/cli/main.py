@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from lgserve.cli.environment import ClientEnvironment
 from lgserve.cli.errors import CliError, ExitCode, report, usage_error
 from lgserve.cli.lazy import Entry, LazyGroup, new_app, show_help_without_command
 from lgserve.cli.options import JSON_FORMATS
-from lgserve.cli.streams import open_standard_streams
+from lgserve.cli.streams import forget_unwritten, open_standard_streams, writing
 
 _COMMANDS = "lgserve.cli.commands"
 
@@ -91,7 +90,8 @@ def run(arguments: Sequence[str]) -> int:
         status = get_command(app).main(
             list(arguments), prog_name="lgserve", standalone_mode=False, obj=tuple(arguments)
         )
-        sys.stdout.flush()
+        with writing():
+            sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
@@ -108,7 +108,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _closed_pipe() -> int:
     """End quietly when nobody reads on (`… | head`)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    forget_unwritten()
     return ExitCode.DONE
 
 
@@ -118,6 +118,7 @@ def _fail(exc: Exception, arguments: Sequence[str]) -> int:
     if environment.debug or "--debug" in arguments:
         traceback.print_exception(exc, file=sys.stderr)
     report(error, as_json=(_format_in(arguments) or environment.output) in JSON_FORMATS)
+    forget_unwritten()
     return error.exit_code
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from lgserve.cli.errors import CliError, say, usage_error
+from lgserve.cli.errors import say, usage_error
+from lgserve.cli.streams import writing
 
 Format = Literal["table", "json", "jsonl", "yaml", "id"]
 TimeStyle = Literal["relative", "iso", "local", "epoch"]
@@ -166,16 +167,9 @@ def write(text: str) -> None:
     Raises:
         CliError: the disk is full, or the like.
     """
-    try:
+    with writing():
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as exc:
-        raise CliError(
-            f"cannot write to stdout: {exc.strerror}", code="E_FILE",
-            hint="is there room where it goes?",
-        ) from exc  # fmt: skip
 
 
 def pairs(value: Mapping[str, Any]) -> str:

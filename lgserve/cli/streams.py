@@ -6,6 +6,10 @@ import codecs
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lgserve.cli.errors import CliError
 
 _ESCAPE = "lgserve.escape"
 
@@ -17,6 +21,33 @@ def open_standard_streams() -> None:
     codecs.register_error(_ESCAPE, _escaped)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors=_ESCAPE)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Write to stdout within this.
+
+    Raises:
+        BrokenPipeError: nobody reads on.
+        CliError: the disk is full, or the like.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        raise CliError(
+            f"cannot write to stdout: {exc.strerror}", code="E_FILE",
+            hint="is there room where it goes?",
+        ) from exc  # fmt: skip
+
+
+def forget_unwritten() -> None:
+    """Let nothing that stdout did not take be tried again as Python ends, and fail once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _nowhere() -> io.TextIOWrapper:

@@ -269,11 +269,13 @@ def test_what_an_encoding_lacks_is_escaped_as_in_json(api: Api, encoding: str) -
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
-def test_a_full_disk_is_not_a_fault_of_ours(api: Api) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", [["info"], ["info", "-o", "json"]])
+def test_a_full_disk_is_not_a_fault_of_ours(api: Api, command: list[str], unbuffered: str) -> None:
     with Path("/dev/full").open("w") as full:
-        result = piped(api, "info", out=full)
+        result = piped(api, *command, out=full, PYTHONUNBUFFERED=unbuffered)
     assert result.returncode == 1
-    assert b"error: cannot write to stdout: No space left on device" in result.stderr
+    assert b"cannot write to stdout: No space left on device" in result.stderr
     assert b"Traceback" not in result.stderr
 
 

@@ -21,7 +21,6 @@ from lgserve.engine.handler_cipher import HandlerCipher
 from lgserve.graphs.loader import ExportLoader
 from lgserve.graphs.tracebacks import describe_error
 from lgserve.settings import aes_key
-from lgserve.storage.ciphers import AesCipher
 from lgserve.storage.seals import Seals
 
 if TYPE_CHECKING:
@@ -90,6 +89,8 @@ def wire_encryption(project: ProjectConfig, user_loop: UserLoopThread) -> Encryp
     if path is None:
         if key is None:
             return EncryptionParts(cipher=None)
+        from lgserve.storage.ciphers import AesCipher  # only who encrypts pays for it
+
         return EncryptionParts(cipher=AesCipher(key), name="aes-gcm")
     where = project.where("encryption", "path")
     if not isinstance(path, str) or not all(path.rpartition(":")):

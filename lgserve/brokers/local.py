@@ -117,10 +117,7 @@ class LocalRunStreams:
             await log.close(result)
             self._logs.pop(run_id, None)
             self._unwatch(run_id)
-            if self._retired:
-                self._wake_thread_followers()
-            for follower in self._followers_of(log.run.thread_id):
-                follower.look()  # a run that was over before its log was stored is met now
+            self._look_around(log.run.thread_id)
 
     def break_off(self, run_id: str) -> None:
         """Forget the log of a run that goes on elsewhere, or later."""
@@ -233,8 +230,7 @@ class LocalRunStreams:
 
     def thread_deleted(self, thread_id: str) -> None:
         """Have the thread's followers see that it is gone."""
-        for follower in self._followers_of(thread_id):
-            follower.look()
+        self._look_around(thread_id)
 
     async def wait(self, run: Run) -> RunResult | None:
         """Return the result when the run ends; None if it has ended already."""
@@ -276,6 +272,11 @@ class LocalRunStreams:
     def stopped(self) -> bool:
         """Whether the server stops: nothing goes on here."""
         return self._stopped
+
+    def _look_around(self, thread_id: str) -> None:
+        """Have the thread's followers see what is stored, and whether anything goes on here."""
+        for follower in self._followers_of(thread_id):
+            follower.look()
 
     def _followers_of(self, thread_id: str) -> list[LocalThreadFollower]:
         return list(self._thread_followers.get(thread_id, ()))
